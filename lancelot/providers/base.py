@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lancelot.chat import Answer, Chunk
-from lancelot.redaction.redactor import RedactedRequest
+
+if TYPE_CHECKING:
+    from lancelot.redaction.redactor import RedactedRequest
 
 __all__ = ["Deadline", "Provider"]
 
