@@ -1,0 +1,127 @@
+"""Things that prove themselves: e-mail addresses, payment cards, IBANs, machine addresses, MAC addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lancelot.redaction.labels import Span
+
+__all__ = ["cards", "emails", "ibans", "ip_addresses", "luhn", "mac_addresses", "mod97"]
+
+_EMAIL = re.compile(
+    r"(?:[^\W_]|[_%+-])(?:[\w%+'*=!#$&~^|-]|\.(?!\.))*@(?!\d+\.\d+\b(?!\.))"
+    r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+(?:xn--[a-z0-9-]{2,}|[^\W\d_]{2,24})\b",
+    re.IGNORECASE,
+)
+_CARD = re.compile(r"(?<![\w.+@/-])[1-9](?:[ -]?\d){11,18}(?![\w@]|[.-]\d)")
+_IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}[ -]?\d{2}(?:[ -]?[A-Z0-9]){11,30}(?![^\W_])", re.IGNORECASE)
+_IP4 = re.compile(
+    r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:/(?:3[0-2]|[12]?\d))?(?![\w-]|\.\d)"
+)
+_IP6 = re.compile(
+    r"(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}(?:[0-9a-f]{1,4}|(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])", re.IGNORECASE
+)
+_MAC = re.compile(
+    r"(?<![\w:-])(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![\w:-])|"
+    r"(?<![\w.])(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}(?![\w.])",
+    re.IGNORECASE,
+)
+_SEPARATORS = str.maketrans("", "", " -")
+# Length of an IBAN by country, from the public registry.
+_IBAN_LENGTHS = {
+    country: length
+    for length, countries in {
+        15: "NO",
+        16: "BE",
+        18: "DK FI FK FO GL NL SD",
+        19: "MK SI",
+        20: "AT BA EE KZ LT LU MN XK",
+        21: "CH HR LI LV",
+        22: "BG BH CR DE GB GE IE ME RS VA",
+        23: "AE GI IL IQ OM SO TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST",
+        26: "IS TR",
+        27: "BI DJ FR GR IT MC MR SM",
+        28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
+        29: "BR EG PS QA UA",
+        30: "JO KW MU YE",
+        31: "MT SC",
+        32: "LC",
+        33: "RU",
+    }.items()
+    for country in countries.split()
+}
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last digit is the Luhn check digit of the others."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit)
+        if place % 2:
+            value = value * 2 - 9 if value > 4 else value * 2
+        total += value
+    return total % 10 == 0
+
+
+def mod97(number: str) -> bool:
+    """ISO 7064 MOD 97-10, as an IBAN (letters and digits only) carries it."""
+    moved = number[4:] + number[:4]
+    return int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
+
+
+def emails(text: str) -> Iterator[Span]:
+    """E-mail addresses, also with letters beyond ASCII."""
+    for match in _EMAIL.finditer(text):
+        yield Span(match.start(), match.end(), "EMAIL", "email")
+
+
+def cards(text: str) -> Iterator[Span]:
+    """12 to 19 digits that pass Luhn and are not one digit repeated."""
+    for match in _CARD.finditer(text):
+        digits = match.group().translate(_SEPARATORS)
+        if len(set(digits)) > 1 and luhn(digits):
+            yield Span(match.start(), match.end(), "CARD", "card")
+
+
+def ibans(text: str) -> Iterator[Span]:
+    """IBANs of a registered country and length that pass mod 97, grouped or not."""
+    for match in _IBAN.finditer(text):
+        raw = match.group()
+        country = raw[:2].upper()
+        length = _IBAN_LENGTHS.get(country)
+        if length is None:
+            continue
+        # What follows the number may look like more of it: take exactly the registered length.
+        end, seen = 0, 0
+        while end < len(raw) and seen < length:
+            seen += raw[end] not in " -"
+            end += 1
+        if seen == length and mod97(raw[:end].translate(_SEPARATORS)) and not raw[end : end + 1].isalnum():
+            yield Span(match.start(), match.start() + end, "IBAN", "iban")
+
+
+def ip_addresses(text: str) -> Iterator[Span]:
+    """IPv4 (with a prefix length) and IPv6; four numbers after a version word are a version."""
+    if text.count(".") > 2:
+        for match in _IP4.finditer(text):
+            if not text[: match.start()].rstrip(" :=\"'v").lower().endswith(("version", "ver", "release")):
+                yield Span(match.start(), match.end(), "IP", "ip.v4")
+    if text.count(":") > 1:
+        for match in _IP6.finditer(text):
+            found = match.group()
+            groups = [part for part in found.split(":") if part]
+            if "::" in found:
+                good = found.count("::") == 1 and ":::" not in found and (len(groups) > 1 or found == "::1")
+            else:
+                good = found.count(":") == 7 or ("." in found and found.count(":") == 6)
+            if good and (len(groups) > 2 or any(c.isdigit() for c in found)):
+                yield Span(match.start(), match.end(), "IP", "ip.v6")
+
+
+def mac_addresses(text: str) -> Iterator[Span]:
+    """Hardware addresses, as 00:1A:2B:3C:4D:5E, with hyphens, or as 001a.2b3c.4d5e."""
+    for match in _MAC.finditer(text):
+        yield Span(match.start(), match.end(), "ID", "mac")
