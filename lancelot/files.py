@@ -7,15 +7,26 @@ kill the process between any two of them.
 from __future__ import annotations
 
 import errno
+import fcntl
+import json
 import os
+import time
 from pathlib import Path
 from typing import IO
 
-from filelock import FileLock, Timeout
-
 from lancelot.errors import Conflict, DiskFull, StoreError
 
-__all__ = ["Disk", "keep_copies", "lock_folder", "read_or_none", "write_atomic"]
+__all__ = [
+    "Disk",
+    "FolderLock",
+    "as_store_error",
+    "keep_copies",
+    "lock_folder",
+    "lock_holder",
+    "open_private",
+    "read_or_none",
+    "write_atomic",
+]
 
 
 class Disk:
@@ -117,23 +128,81 @@ def keep_copies(path: Path, keep: int, *, disk: Disk | None = None) -> None:
     write_atomic(path.with_name(f"{path.name}.1"), content, disk=disk)
 
 
-def lock_folder(folder: Path, name: str = "lancelot.lock", *, timeout: float = 0.0) -> FileLock:
-    """Take the folder's lock for this process and return it held; `release()` gives it back.
+class FolderLock:
+    """A folder's lock, held by one process until released or dead; the file carries a note about the holder."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor: int | None = descriptor
+        self.path = path
+
+    def note(self, facts: dict[str, object]) -> None:
+        """Replace the note: JSON facts about the holder (pid, address) that others read without the lock."""
+        assert self._descriptor is not None, "the lock is released"
+        content = json.dumps({"pid": os.getpid()} | facts).encode()
+        os.pwrite(self._descriptor, content.ljust(256), 0)
+        os.ftruncate(self._descriptor, max(256, len(content)))
+
+    def release(self) -> None:
+        """Give the lock back; harmless when repeated."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def lock_folder(folder: Path, name: str = "lancelot.lock", *, timeout: float = 0.0) -> FolderLock:
+    """Take the folder's lock for this process; `release()` gives it back. The kernel frees it when the process dies.
+
+    Args:
+        timeout: seconds to wait for another holder.
 
     Raises:
         Conflict: another process holds it.
+        StoreError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / name, timeout=timeout, thread_local=False)
+    path = folder / name
     try:
-        lock.acquire()
-    except Timeout as held:
-        raise Conflict(
-            "Another Lancelot process uses this data folder.",
-            code="data_folder_in_use",
-            hint="Use the running console, or stop it first.",
-        ) from held
-    return lock
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise as_store_error(problem, path) from problem
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < until:
+                time.sleep(0.02)
+                continue
+            os.close(descriptor)
+            raise Conflict(
+                "Another Lancelot process uses this data folder.",
+                code="data_folder_in_use",
+                hint="Use the running console, or stop it first.",
+            ) from None
+        lock = FolderLock(descriptor, path)
+        lock.note({})
+        return lock
+
+
+def lock_holder(folder: Path, name: str = "lancelot.lock") -> dict[str, object] | None:
+    """The note of the process that holds the folder's lock; None when nobody does."""
+    try:
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        try:
+            facts = json.loads(os.pread(descriptor, 4096, 0).decode() or "{}")
+        except ValueError:
+            return {}
+        return facts if isinstance(facts, dict) else {}
+    else:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def open_private(path: Path, mode: str = "ab") -> IO[bytes]:

@@ -1,0 +1,75 @@
+"""GET /router/*: receipts, one receipt with its chain, how decisions fell, and the dry run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from lancelot.api.gateway import read_json
+from lancelot.api.security import CallerDep, OperatorDep, ServicesDep
+from lancelot.chat import parse_chat
+from lancelot.errors import NotFound
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/router", tags=["router"])
+
+
+@router.get("/receipts", summary="Receipts, newest first")
+async def page(
+    caller: OperatorDep,
+    services: ServicesDep,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    lane: Literal["local", "fast", "deep"] | None = None,
+    task: str | None = None,
+    status: str | None = None,
+    kind: str | None = None,
+    key: str | None = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> dict[str, Any]:
+    """{"receipts": […], "next_cursor": text or null}; hand the cursor back for the next page."""
+    filters = {
+        name: value
+        for name, value in (
+            ("since", since),
+            ("until", until),
+            ("lane", lane),
+            ("task", task),
+            ("status", status),
+            ("kind", kind),
+            ("key_id", key),
+        )
+        if value is not None
+    }
+    found, following = await run_in_threadpool(services.receipts.page, filters, cursor, limit)
+    return {"receipts": [receipt.model_dump(mode="json") for receipt in found], "next_cursor": following}
+
+
+@router.get("/receipts/{receipt_id}", summary="One receipt with the chain of attempts")
+async def one(receipt_id: str, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"receipt": {…}, "chain": […]}, the chain in order of attempts."""
+    receipt = await run_in_threadpool(services.receipts.get, receipt_id)
+    if receipt is None:
+        raise NotFound("There is no such receipt.", hint="`lancelot receipts list` shows the newest.")
+    chain = await run_in_threadpool(services.receipts.chain, receipt.request_id)
+    return {
+        "receipt": receipt.model_dump(mode="json"),
+        "chain": [attempt.model_dump(mode="json") for attempt in chain],
+    }
+
+
+@router.get("/decisions/stats", summary="How decisions fell")
+async def stats(caller: OperatorDep, services: ServicesDep, since: datetime | None = None) -> dict[str, Any]:
+    """Requests by lane, status and reason since a moment."""
+    return await run_in_threadpool(services.receipts.stats, since)
+
+
+@router.post("/explain", summary="Which lane and why; no call is made")
+async def explain(request: Request, caller: CallerDep, services: ServicesDep) -> dict[str, Any]:
+    """{"messages": […]} as for a chat completion; answers lane, score, risk, task and every reason."""
+    return services.explain(parse_chat(await read_json(request)))

@@ -1,0 +1,25 @@
+"""The `lancelot` command line: thin commands over the services, one file a noun."""
+
+from __future__ import annotations
+
+import typer
+
+from lancelot.cli import asking, keys, maintenance, model, onboarding, receipts, system
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lancelot",
+    help="Sets up, runs, pays for and repairs a whole LLM system. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, "
+    "3 a person must act.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for part in (system, onboarding, asking, model, receipts, keys, maintenance):
+    part.register(app)
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,68 @@
+"""status, serve, token."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+
+from lancelot import settings
+from lancelot.api.app import create_app
+from lancelot.cli.connect import connect
+from lancelot.cli.output import Out, command
+from lancelot.errors import Conflict
+from lancelot.keys import Keys
+from lancelot.services import build_services
+
+__all__ = ["register"]
+
+
+def status(out: Out) -> int:
+    """What GET /system/status says: every part of the system."""
+    with connect() as server:
+        found = server.get("/system/status")
+    out.result(found, status_lines(found))
+    return 0
+
+
+def status_lines(found: dict[str, Any]) -> list[str]:
+    """The status as lines for a person."""
+    lines = [f"onboarding    {found['onboarding']['state']}"]
+    brain = found["local_model"]
+    lines.append(f"local model   {brain['state']}" + (f" ({brain['model_id']})" if brain.get("model_id") else ""))
+    flagship = found.get("flagship") or {}
+    lines.append(f"flagship      {flagship.get('provider') or 'none'}")
+    lines.append(f"data folder   {found['data_dir']}")
+    missing = found.get("missing") or []
+    lines.append("ready         yes" if not missing else f"ready         no: {'; '.join(missing)}")
+    return lines
+
+
+def serve(
+    out: Out,
+    port: Annotated[int | None, typer.Option(help="Port on this machine.", show_default="LANCELOT_PORT or 8501")] = None,
+) -> int:
+    """Run control plane and gateway without pages, until Ctrl-C."""
+    host, at = settings.host(), port or settings.port()
+    app = create_app(lambda: build_services(url=f"http://{host}:{at}"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=host, port=at, log_level="warning", timeout_graceful_shutdown=10)
+    )
+    out.note(f"Lancelot listens on http://{host}:{at} (control plane at /docs, gateway at /v1). Ctrl-C stops it.")
+    server.run()
+    if not server.started:
+        raise Conflict("The server could not start.", hint="The lines above say why.")
+    return 0
+
+
+def token(out: Out) -> int:
+    """Print the operator's bearer token."""
+    found = Keys(settings.data_dir()).token()
+    out.result({"token": found}, found)
+    return 0
+
+
+def register(app: typer.Typer) -> None:
+    for function in (status, serve, token):
+        command(app)(function)

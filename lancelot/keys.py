@@ -1,0 +1,195 @@
+"""Who may call: the operator's token and the named application keys, hashed at rest."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lancelot.errors import BadConfig, BadInput, NotFound
+from lancelot.files import read_or_none, write_atomic
+
+__all__ = ["AppKey", "Caller", "Keys"]
+
+LANES = ("local", "fast", "deep")
+
+
+class AppKey(BaseModel):
+    """One application's key: what it is called, what it may use, what it may spend. The secret is never kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    name: str
+    sha256: str
+    created: datetime
+    lanes: list[str] = Field(default_factory=lambda: list(LANES))
+    daily_usd: Decimal | None = None
+    daily_tokens: int | None = None
+    monthly_usd: Decimal | None = None
+    monthly_tokens: int | None = None
+    revoked: datetime | None = None
+
+    def shown(self) -> dict[str, object]:
+        """The key as lists and pages show it: everything but the hash."""
+        return self.model_dump(mode="json", exclude={"sha256"})
+
+
+class Caller(BaseModel):
+    """Whoever presented a valid token. `key` is None for the operator."""
+
+    key: AppKey | None = None
+
+    @property
+    def key_id(self) -> str | None:
+        return self.key.id if self.key else None
+
+    @property
+    def lanes(self) -> Sequence[str]:
+        return self.key.lanes if self.key else LANES
+
+
+class _KeyFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    version: int = 1
+    keys: list[AppKey] = Field(default_factory=list)
+
+
+class Keys:
+    """The operator's token (file `token`, mode 0600) and application keys (file `keys.json`, mode 0600)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._guard = threading.Lock()
+        self._stamp: tuple[int, int] | None = None
+        self._known: list[AppKey] = []
+        self._operator: str | None = None
+
+    def token(self) -> str:
+        """The operator's bearer token; made on first use."""
+        with self._guard:
+            if self._operator is None:
+                path = self._folder / "token"
+                kept = read_or_none(path)
+                if kept and kept.strip():
+                    self._operator = kept.decode().strip()
+                else:
+                    self._operator = f"lt_{secrets.token_urlsafe(32)}"
+                    write_atomic(path, f"{self._operator}\n".encode())
+            return self._operator
+
+    def rotate_token(self) -> str:
+        """A new operator token; the old one stops working at once."""
+        fresh = f"lt_{secrets.token_urlsafe(32)}"
+        with self._guard:
+            write_atomic(self._folder / "token", f"{fresh}\n".encode())
+            self._operator = fresh
+        return fresh
+
+    def check(self, presented: str) -> Caller | None:
+        """Whom a bearer token belongs to, or None. Compared in constant time."""
+        given = presented.encode("utf-8", "replace")
+        if hmac.compare_digest(given, self.token().encode()):
+            return Caller()
+        digest = hashlib.sha256(given).hexdigest()
+        found: AppKey | None = None
+        for key in self._load():
+            if hmac.compare_digest(key.sha256, digest) and key.revoked is None:
+                found = key
+        return Caller(key=found) if found else None
+
+    def list(self) -> list[AppKey]:
+        """All keys, revoked ones included, oldest first."""
+        return [*self._load()]
+
+    def add(
+        self,
+        name: str,
+        *,
+        lanes: Sequence[str] = LANES,
+        daily_usd: Decimal | None = None,
+        daily_tokens: int | None = None,
+        monthly_usd: Decimal | None = None,
+        monthly_tokens: int | None = None,
+    ) -> tuple[AppKey, str]:
+        """A new key and its secret, which is shown this once.
+
+        Raises:
+            BadInput: the name is empty or taken, or a lane is unknown.
+        """
+        name = name.strip()
+        if not name or len(name) > 80:
+            raise BadInput("A key needs a name of 1 to 80 characters.")
+        unknown = [lane for lane in lanes if lane not in LANES]
+        if unknown or not lanes:
+            raise BadInput(f"Lanes are {', '.join(LANES)}; got {', '.join(unknown) or 'none'}.")
+        if any(key.name == name and key.revoked is None for key in self._load()):
+            raise BadInput(f"There is a key called {name} already.", hint="Choose another name, or revoke the old one.")
+        secret = f"lk_{secrets.token_urlsafe(32)}"
+        key = AppKey(
+            id=f"key_{secrets.token_hex(6)}",
+            name=name,
+            sha256=hashlib.sha256(secret.encode()).hexdigest(),
+            created=datetime.now(UTC),
+            lanes=[lane for lane in LANES if lane in lanes],
+            daily_usd=daily_usd,
+            daily_tokens=daily_tokens,
+            monthly_usd=monthly_usd,
+            monthly_tokens=monthly_tokens,
+        )
+        with self._guard:
+            self._save([*self._read(), key])
+        return key, secret
+
+    def revoke(self, id_or_name: str) -> AppKey:
+        """Make a key useless at once; it stays listed.
+
+        Raises:
+            NotFound: no such key.
+        """
+        with self._guard:
+            keys = self._read()
+            for place, key in enumerate(keys):
+                if id_or_name in (key.id, key.name) and key.revoked is None:
+                    keys[place] = key.model_copy(update={"revoked": datetime.now(UTC)})
+                    self._save(keys)
+                    return keys[place]
+        raise NotFound(f"There is no active key {id_or_name}.", hint="`lancelot keys list` shows them.")
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / "keys.json"
+
+    def _load(self) -> list[AppKey]:
+        """The keys, read again only when the file has changed (another process may add one)."""
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return []
+        stamp = (stat.st_mtime_ns, stat.st_ino)
+        with self._guard:
+            if stamp != self._stamp:
+                self._known, self._stamp = self._read(), stamp
+            return self._known
+
+    def _read(self) -> list[AppKey]:
+        content = read_or_none(self._path)
+        if content is None:
+            return []
+        try:
+            return _KeyFile.model_validate_json(content).keys
+        except ValidationError as problem:
+            raise BadConfig(
+                "keys.json cannot be read.", hint="Restore it from a backup, or move it away and add the keys again."
+            ) from problem
+
+    def _save(self, keys: list[AppKey]) -> None:
+        write_atomic(self._path, _KeyFile(keys=keys).model_dump_json(indent=1).encode())
+        self._stamp = None

@@ -1,0 +1,47 @@
+"""What Prometheus may scrape. One registry a process; labels are lanes, statuses and task names, never text."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from lancelot.store.receipts import Receipt
+
+__all__ = ["Metrics"]
+
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The counters and gauges of one process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        names = {"registry": self._registry, "namespace": "lancelot"}
+        self.requests = Counter("requests", "Attempts by lane and status", ["lane", "status"], **names)
+        self.tokens = Counter("tokens", "Tokens as providers reported them", ["lane", "direction"], **names)
+        self.cost = Counter("cost_usd", "Known cost in US dollars", ["lane"], **names)
+        self.unpriced = Counter("unpriced_requests", "Attempts whose model has no price", ["lane"], **names)
+        self.redactions = Counter("redactions", "Redacted spans by type", ["label"], **names)
+        self.latency = Histogram("request_seconds", "Whole attempt", ["lane"], buckets=LATENCY_BUCKETS_S, **names)
+        self.ready = Gauge("ready", "1 when requests would be carried out", **names)
+        self.brain_ready = Gauge("local_model_ready", "1 when the local utility model answers", **names)
+        self.queued = Gauge("gateway_queued", "Requests waiting for a place", **names)
+
+    def count(self, receipt: Receipt) -> None:
+        """Add one attempt."""
+        lane = receipt.lane or "none"
+        self.requests.labels(lane, receipt.status).inc()
+        self.tokens.labels(lane, "in").inc(receipt.tokens_in or 0)
+        self.tokens.labels(lane, "out").inc(receipt.tokens_out or 0)
+        if receipt.cost_usd is None:
+            self.unpriced.labels(lane).inc()
+        else:
+            self.cost.labels(lane).inc(float(receipt.cost_usd))
+        for label, number in receipt.redactions.items():
+            self.redactions.labels(label).inc(number)
+        if receipt.latency.total_ms is not None:
+            self.latency.labels(lane).observe(receipt.latency.total_ms / 1000)
+
+    def render(self) -> bytes:
+        """Prometheus' text format."""
+        return generate_latest(self._registry)
