@@ -107,6 +107,7 @@ FetchEvent = (
 
 
 def to_dict(event: FetchEvent) -> dict[str, Any]:
-    """{"event": "progress", …} with JSON-safe values; a path becomes its file name, so that no folder is shown."""
+    """{"event": "source_failed", …} with JSON-safe values; a path becomes its file name, so that no folder is shown."""
     shown = {name: value.name if isinstance(value, Path) else value for name, value in asdict(event).items()}
-    return {"event": type(event).__name__.lower()} | shown
+    name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(event).__name__)
+    return {"event": name.lstrip("_")} | shown
