@@ -19,6 +19,7 @@ __all__ = [
     "EscalationConfig",
     "GatewayConfig",
     "KeepLocalRule",
+    "LaneRule",
     "ParkRule",
     "PowerConfig",
     "PressureConfig",
@@ -79,6 +80,8 @@ class RedactionPolicy(Strict):
     """Texts that may leave, each with its reason."""
     files: Literal["block", "pass"] = "block"
     """Images and files that cannot be inspected."""
+    public_urls: Literal["keep", "mask"] = "mask"
+    """Addresses without credentials, tokens or a private host."""
 
     def action(self, label: str) -> Action:
         """What to do with a finding of this label."""
@@ -91,7 +94,7 @@ def _default_policies() -> dict[str, RedactionPolicy]:
     )  # fmt: skip
     actions: dict[SpanLabel, Action] = dict.fromkeys(masked, "mask")
     actions |= {"DATE": "keep", "LOCATION": "keep", "ORG": "keep"}
-    return {"default": RedactionPolicy(actions=actions), "strict": RedactionPolicy()}
+    return {"default": RedactionPolicy(actions=actions, public_urls="keep"), "strict": RedactionPolicy()}
 
 
 class RedactionConfig(Strict):
@@ -101,6 +104,8 @@ class RedactionConfig(Strict):
     """By name."""
     conversation_ttl_s: int = Field(default=3600, ge=1)
     """Seconds the placeholders of a conversation are remembered, in memory only."""
+    conversations: int = Field(default=1000, ge=1)
+    """Most conversations remembered at once."""
 
     @model_validator(mode="after")
     def _both(self) -> RedactionConfig:
@@ -115,8 +120,14 @@ class ThresholdsConfig(Strict):
 
     deep_score: Real = Field(default=0.5, ge=0, le=1)
     """From this score on a request goes deep."""
-    unknown_lane: LaneName = "fast"
+    unknown_lane: Literal["fast", "deep"] = "fast"
     """Where a request goes whose score is unknown."""
+    local: Real = Field(default=0.12, ge=0, le=1)
+    """Under this score a request the local model may answer stays local."""
+    cascade: Real = Field(default=0.5, ge=0, le=1)
+    """From this score on an answer escalates on its failure signals."""
+    injection: Real = Field(default=0.5, ge=0, le=1)
+    """From this score on a prompt injection is suspected and the request stays local."""
     local_confidence: Real = Field(default=0.8, ge=0, le=1)
     """The least confidence at which the local model may answer by itself."""
     classify_confidence: Real = Field(default=0.5, ge=0, le=1)
@@ -134,11 +145,34 @@ class KeepLocalRule(Strict):
     """Regular expression over the request's text; upper and lower case are the same."""
     reason: str = Field(min_length=1)
     """Shown in the receipt."""
+    name: str = "operator"
+    """Name in the receipt."""
 
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, value: str) -> str:
         return _pattern(value)
+
+
+class LaneRule(Strict):
+    """The operator's own choice of lane; keep-local and risk rules still outrank it."""
+
+    name: str = Field(min_length=1)
+    """Name in the receipt."""
+    lane: LaneName
+    """Where a match goes."""
+    pattern: str | None = None
+    """Regular expression over the request's text; upper and lower case are the same."""
+    tasks: list[str] = Field(default_factory=list)
+    """Task types that match; empty is any."""
+
+    @model_validator(mode="after")
+    def _means_something(self) -> LaneRule:
+        if self.pattern is not None:
+            _pattern(self.pattern)
+        if not (self.pattern or self.tasks):
+            raise ValueError("a lane rule needs a pattern or tasks")
+        return self
 
 
 class RiskRule(Strict):
@@ -298,12 +332,16 @@ class RouterConfig(Strict):
     """Kinds of personal data that keep a request on this machine even though they would be masked."""
     risk_rules: list[RiskRule] = Field(default_factory=list)
     """The operator's risk rules, beside the built-in ones."""
+    lane_rules: list[LaneRule] = Field(default_factory=list)
+    """The operator's own choices of lane."""
     park: list[ParkRule] = Field(default_factory=list)
     """Requests that wait for a person."""
     local_answers: list[str] = Field(
         default_factory=lambda: ["classify", "extract", "summarize", "redact", "rewrite", "greeting"]
     )
     """Task types the local model may answer by itself."""
+    compare_local: bool = False
+    """Let the local model answer too where it can; disagreement escalates."""
     escalation: EscalationConfig = Field(default_factory=EscalationConfig)
     """What sends an answer up one lane."""
     max_attempts: int = Field(default=3, ge=1, le=10)
