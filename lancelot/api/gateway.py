@@ -18,7 +18,9 @@ from lancelot.api.security import CallerDep, ServicesDep
 from lancelot.chat import Chunk, Usage, parse_chat
 from lancelot.errors import BadInput, LancelotError
 from lancelot.keys import Caller
-from lancelot.routing.router import RequestContext, RoutedResponse, RoutedStream
+from lancelot.routing.context import RequestContext
+from lancelot.routing.lanes import Lane
+from lancelot.routing.router import RoutedResponse, RoutedStream
 
 __all__ = ["MODELS", "router"]
 
@@ -121,10 +123,10 @@ def context_of(request: Request, caller: Caller) -> RequestContext:
     headers = request.headers
     return RequestContext(
         key_id=caller.key_id,
-        lanes=tuple(caller.lanes),
-        conversation=headers.get("x-lancelot-conversation"),
+        allowed_lanes=frozenset(Lane(lane) for lane in caller.lanes) if caller.key else None,
+        conversation_id=headers.get("x-lancelot-conversation"),
         idempotency_key=headers.get("idempotency-key"),
-        wait_s=seconds(headers.get("x-lancelot-wait")) or 0.0,
+        approval_wait_s=seconds(headers.get("x-lancelot-wait")) or 0.0,
         deadline_s=seconds(headers.get("x-lancelot-deadline")),
     )
 

@@ -15,6 +15,7 @@ import orjson
 import typer
 
 from lancelot.errors import BadInput, LancelotError
+from local_models.errors import ModelError
 
 __all__ = ["NEEDS_PERSON", "Out", "command", "json_lines", "read_text"]
 
@@ -82,8 +83,8 @@ def command(app: typer.Typer, name: str | None = None, **settings: Any) -> Calla
                 os.environ["LANCELOT_DATA_DIR"] = str(data_dir.expanduser().resolve())
             try:
                 code = function(Out(as_json), *args, **kwargs)
-            except LancelotError as problem:
-                typer.echo(str(problem), err=True)
+            except (LancelotError, ModelError) as problem:
+                typer.echo(f"{problem.code}: {problem.title} ({problem.hint})", err=True)
                 raise typer.Exit(FAILED) from None
             except BrokenPipeError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

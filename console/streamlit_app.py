@@ -1,0 +1,35 @@
+"""The ASGI entry of `streamlit run console`: control plane, gateway and pages in one process.
+
+Streamlit finds the literal `app = FastAPI(…)` by reading this file, so it stays literal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from streamlit import config as streamlit_config
+from streamlit.starlette import App
+
+from lancelot.api.app import DESCRIPTION, install
+from lancelot.services import build_services
+
+pages = App("main.py")
+pages_lifespan = pages.lifespan()
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open the services, then the pages; close them the other way round."""
+    address = streamlit_config.get_option("server.address") or "127.0.0.1"
+    port = streamlit_config.get_option("server.port")
+    async with build_services(url=f"http://{address}:{port}") as services:
+        app.state.services = services
+        async with pages_lifespan(app):
+            yield
+
+
+app = FastAPI(title="Lancelot", description=DESCRIPTION, lifespan=lifespan)
+install(app)
+app.mount("/", pages)

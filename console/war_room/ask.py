@@ -1,0 +1,75 @@
+"""Ask: send a message and see what was redacted, which brain answered, why, what it cost, and the receipt."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from console.session import get_services, recall, remember
+from console.widgets import empty_state, money, page_guard, redactions_in_words, show_error, tokens
+from lancelot.chat import ChatRequest, Message
+from lancelot.errors import LancelotError
+from lancelot.routing.router import RoutedResponse
+
+LANES = {
+    "lancelot": "Cheapest that can do it",
+    "lancelot-local": "Local model only",
+    "lancelot-fast": "Flagship, fast",
+    "lancelot-deep": "Flagship, deep",
+}
+LANE_WORDS = {"local": "local utility model", "fast": "flagship, fast lane", "deep": "flagship, deep lane"}
+
+
+def ask_form() -> None:
+    with st.form("ask", border=False):
+        text = st.text_area("Message", key="ask_text", height=120, placeholder="What would you like to know?")
+        left, right = st.columns([3, 1], vertical_alignment="bottom")
+        model = left.selectbox("Brain", list(LANES), format_func=LANES.__getitem__)
+        sent = right.form_submit_button("Send", type="primary", use_container_width=True, icon=":material/send:")
+    if not sent:
+        return
+    if not text.strip():
+        st.warning("Write a message first.")
+        return
+    services = get_services()
+    request = ChatRequest(model=model, messages=[Message(role="user", content=text)])
+    with st.spinner("Redacting, deciding, answering…"):
+        try:
+            remember("ask_answer", services.call(services.router().handle(request)))
+        except LancelotError as error:
+            remember("ask_answer", None)
+            show_error(error)
+
+
+def answer(found: RoutedResponse) -> None:
+    with st.container(border=True):
+        st.markdown(found.answer.message.get("content") or "_The answer is empty._")
+    if found.warning:
+        st.warning(found.warning)
+    st.markdown(f":material/visibility_off: {redactions_in_words(found.redactions)}")
+    lane, spent, cost, took = st.columns(4)
+    lane.metric("Answered by", LANE_WORDS.get(str(found.lane), str(found.lane)), help=found.model)
+    spent.metric("Tokens in + out", f"{tokens(found.usage.input)} + {tokens(found.usage.output)}")
+    cost.metric("Cost", money(found.cost_usd))
+    took.metric("Time", f"{(found.latency.total_ms or 0) / 1000:.2f} s")
+    with st.expander("Why this brain", expanded=True):
+        for reason in found.reasons:
+            st.markdown(f"- {reason}")
+    st.page_link(
+        "war_room/receipts.py",
+        label=f"Receipt {found.receipt_id}",
+        icon=":material/receipt_long:",
+        query_params={"id": found.receipt_id},
+    )
+
+
+with page_guard():
+    st.title("Ask")
+    st.caption("Personal data and secrets are replaced before anything leaves this machine, and put back in the answer.")
+    missing = get_services().missing()
+    if missing:
+        empty_state("Not ready yet", "What is missing: " + "; ".join(missing) + ".", ":material/flag:")
+        st.page_link("onboarding/page.py", label="Finish the set-up", icon=":material/flag:")
+    else:
+        ask_form()
+        if found := recall("ask_answer", RoutedResponse):
+            answer(found)

@@ -1,0 +1,88 @@
+"""Small drawing helpers: errors with title and hint, empty states, figures with their units."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import streamlit as st
+
+from lancelot.errors import LancelotError
+from local_models.errors import ModelError
+
+__all__ = ["empty_state", "money", "page_guard", "redactions_in_words", "show_error", "tokens"]
+
+log = logging.getLogger(__name__)
+
+LABEL_WORDS = {
+    "PERSON": ("name", "names"),
+    "EMAIL": ("e-mail address", "e-mail addresses"),
+    "PHONE": ("phone number", "phone numbers"),
+    "ADDRESS": ("street address", "street addresses"),
+    "LOCATION": ("place", "places"),
+    "ORG": ("organisation", "organisations"),
+    "ID": ("identifier", "identifiers"),
+    "CARD": ("card number", "card numbers"),
+    "IBAN": ("bank account", "bank accounts"),
+    "IP": ("network address", "network addresses"),
+    "URL": ("private link", "private links"),
+    "DATE": ("date", "dates"),
+    "DATE_OF_BIRTH": ("date of birth", "dates of birth"),
+    "USERNAME": ("user name", "user names"),
+    "SECRET": ("secret", "secrets"),
+}
+
+
+def show_error(error: LancelotError | ModelError) -> None:
+    """The same three fields as everywhere: title, hint, code."""
+    st.error(f"**{error.title}** {error.hint}\n\n`{error.code}`", icon=":material/error:")
+
+
+@contextmanager
+def page_guard() -> Iterator[None]:
+    """The boundary of a page: known errors in words, unknown ones without a stack trace."""
+    try:
+        yield
+    except (LancelotError, ModelError) as error:
+        show_error(error)
+    except Exception as error:  # noqa: BLE001 - the page boundary
+        if type(error).__module__.startswith("streamlit"):
+            raise
+        log.exception("a page failed: %s", type(error).__name__)
+        show_error(LancelotError())
+
+
+def empty_state(title: str, what_next: str, icon: str = ":material/inbox:") -> None:
+    """A calm box that says that there is nothing yet and what to do next."""
+    with st.container(border=True):
+        st.markdown(f"#### {icon} {title}")
+        st.markdown(what_next)
+
+
+def money(amount: Decimal | str | None) -> str:
+    """US dollars with as many digits as it takes; "unknown" for None."""
+    if amount is None:
+        return "unknown"
+    value = Decimal(amount)
+    if value == 0:
+        return "$0"
+    return f"${value:,.2f}" if value >= 1 else f"${value.normalize():f}"
+
+
+def tokens(count: int | None) -> str:
+    """A token count with separators; "not said" for None."""
+    return "not said" if count is None else f"{count:,}"
+
+
+def redactions_in_words(counts: dict[str, int]) -> str:
+    """“2 items were redacted: 1 e-mail address, 1 phone number”, or that nothing had to be."""
+    total = sum(counts.values())
+    if not total:
+        return "Nothing had to be redacted."
+    parts = []
+    for label, count in sorted(counts.items()):
+        one, many = LABEL_WORDS.get(label, (label.lower(), label.lower()))
+        parts.append(f"{count} {one if count == 1 else many}")
+    return f"{total} {'item was' if total == 1 else 'items were'} redacted: {', '.join(parts)}."
