@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 
-from local_models.errors import EngineFailed, ModelError
+from local_models.errors import Busy, EngineFailed, ModelError
 
-__all__ = ["Ask", "SmokeCheck", "SmokeReport", "http_ask", "run_smoke"]
+__all__ = ["Ask", "HttpAsk", "SmokeCheck", "SmokeReport", "run_smoke"]
 
 Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
 """(route, body) -> answer; raises ModelError."""
@@ -80,29 +80,49 @@ class SmokeReport:
         return {"ok": self.ok, "checks": checks}
 
 
-def http_ask(base_url: str, *, timeout_s: float = 60.0) -> Ask:
-    """Ask a running service over HTTP."""
+class HttpAsk:
+    """Ask a running service over HTTP, on one connection; use it as a context manager."""
 
-    def ask(route: str, body: dict[str, Any]) -> dict[str, Any]:
+    def __init__(self, base_url: str, *, timeout_s: float = 60.0) -> None:
+        self._client = httpx.Client(base_url=base_url.rstrip("/"), timeout=timeout_s)
+
+    def __enter__(self) -> HttpAsk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def __call__(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The route's answer.
+
+        Raises:
+            Busy: the service asks to come back later.
+            EngineFailed: no answer, an error, or no JSON object.
+        """
         try:
-            answer = httpx.post(base_url.rstrip("/") + route, json=body, timeout=timeout_s)
+            answer = self._client.post(route, json=body)
+            if answer.status_code == 429:
+                told = answer.headers.get("Retry-After", "")
+                raise Busy(retry_after=float(told) if told.isdigit() else None)
             answer.raise_for_status()
             content = answer.json()
+        except httpx.HTTPStatusError as problem:
+            raise EngineFailed(f"{route} answered {problem.response.status_code}.") from problem
         except (httpx.HTTPError, ValueError) as problem:
             raise EngineFailed(f"{route} failed ({type(problem).__name__}).") from problem
         if not isinstance(content, dict):
             raise EngineFailed(f"{route} did not answer with an object.")
         return content
 
-    return ask
-
 
 def run_smoke(target: str | Ask) -> SmokeReport:
     """Run every check against a base URL or an `Ask`; never raises for a bad answer, it is reported."""
-    ask = http_ask(target) if isinstance(target, str) else target
+    if isinstance(target, str):
+        with HttpAsk(target) as ask:
+            return run_smoke(ask)
     tasks = {"classify": _classify, "extract": _extract, "redact": _redact}
     tasks |= {"summarize": _summarize, "rewrite": _rewrite, "chat": _chat}
-    return SmokeReport(tuple(_timed(name, check, ask) for name, check in tasks.items()))
+    return SmokeReport(tuple(_timed(name, check, target) for name, check in tasks.items()))
 
 
 def _timed(name: str, check: Callable[[Ask], tuple[bool, str]], ask: Ask) -> SmokeCheck:
