@@ -1,0 +1,82 @@
+"""What a call costs: Decimal, no part counted twice, one tier for the whole request, and `unknown` for the unknown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from lancelot.chat import Usage
+from lancelot.config import ModelPrice, PricesConfig, PriceTier
+
+__all__ = ["Priced", "cost", "estimate", "price_of", "tokens"]
+
+PER = Decimal(1_000_000)
+# what providers put behind a model's name for one dated build of it: -2026-03-05, -20260305, -latest, @20260305
+DATED = re.compile(r"(?:[-@](?:\d{4}-\d{2}-\d{2}|\d{8})|-latest)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A cost in US dollars (None is unknown, never zero) and the version of the price list it was worked out with."""
+
+    usd: Decimal | None
+    version: str
+
+
+def price_of(model: str, prices: PricesConfig) -> ModelPrice | None:
+    """The rates of a model under its listed name, an alias, or a dated build of a listed name."""
+    name = model.removeprefix("models/")
+    for candidate in (name, DATED.sub("", name)):
+        found = prices.models.get(prices.aliases.get(candidate, candidate))
+        if found is not None:
+            return found
+    return None
+
+
+def cost(model: str, usage: Usage, prices: PricesConfig) -> Priced:
+    """The cost of one call.
+
+    `usage.cached` and `usage.cache_write` are parts of `usage.input`, `usage.reasoning` a part of `usage.output`: each
+    token is charged once, at its own rate. Unknown when the model has no price or the provider reported no usage.
+    """
+    price = price_of(model, prices)
+    if price is None or usage.input is None or usage.output is None:
+        return Priced(None, prices.version)
+    rates = _rates(price, usage.input)
+    cached = min(usage.cached, usage.input)
+    written = min(usage.cache_write, usage.input - cached)
+    reasoning = min(usage.reasoning, usage.output)
+    total = (
+        (usage.input - cached - written) * rates.input
+        + cached * _or(rates.cache_read, rates.input)
+        + written * _or(rates.cache_write, rates.input)
+        + (usage.output - reasoning) * rates.output
+        + reasoning * _or(rates.reasoning, rates.output)
+    )
+    return Priced(total / PER, prices.version)
+
+
+def estimate(model: str, input_tokens: int, output_tokens: int, prices: PricesConfig) -> Decimal | None:
+    """The most a call of this size can cost in US dollars (nothing cached, dearest part rates); None is unknown."""
+    price = price_of(model, prices)
+    if price is None:
+        return None
+    rates = _rates(price, input_tokens)
+    dearest_in = max(rates.input, _or(rates.cache_write, rates.input))
+    dearest_out = max(rates.output, _or(rates.reasoning, rates.output))
+    return (input_tokens * dearest_in + output_tokens * dearest_out) / PER
+
+
+def tokens(usage: Usage) -> int:
+    """All tokens of a call, in and out; what the provider did not say counts as none."""
+    return (usage.input or 0) + (usage.output or 0)
+
+
+def _rates(price: ModelPrice, input_tokens: int) -> ModelPrice | PriceTier:
+    passed = [tier for tier in price.tiers if input_tokens > tier.above_input_tokens]
+    return max(passed, key=lambda tier: tier.above_input_tokens) if passed else price
+
+
+def _or(rate: Decimal | None, otherwise: Decimal) -> Decimal:
+    return otherwise if rate is None else rate
