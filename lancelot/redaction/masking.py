@@ -1,0 +1,170 @@
+"""The two passes over the strings of one request: look at all of them first, then fill in placeholders.
+
+Only when every string has been looked at is it known what must not leave anywhere, and which placeholder numbers the
+texts themselves already use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from lancelot.redaction.fields import Kind
+from lancelot.redaction.finding import Finder, Mode
+from lancelot.redaction.labels import Span
+from lancelot.redaction.placeholders import hashed, written_like_one
+from lancelot.redaction.policy import Rulings
+from lancelot.redaction.repeats import Repeats
+from lancelot.redaction.vault import Vault
+
+__all__ = ["Masking", "Slot"]
+
+LITERAL: Final = "literal"
+"""The rule of a span that only escapes a text which looks like a placeholder given to something else."""
+
+_STRUCTURAL: Final = frozenset({"key", "name", "id"})
+_ID_LABELS: Final = frozenset({"EMAIL", "CARD", "IBAN"})
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|[_-]+")
+
+
+@dataclass(slots=True, repr=False)
+class Slot:
+    """One string of a request and what must be hidden in it, in order of place."""
+
+    kind: Kind
+    text: str
+    spans: list[Span] = field(default_factory=list)
+
+
+class Masking:
+    """One request's redaction. Used by one thread, then thrown away.
+
+    Attributes:
+        vault: placeholders and originals.
+        found: whether anything has to be hidden (known after `settle`).
+        counts: {label: different originals hidden} so far.
+        total: places hidden so far.
+    """
+
+    def __init__(self, finder: Finder, rulings: Rulings, mode: Mode, vault: Vault, hash_key: bytes) -> None:
+        self.vault = vault
+        self.found = False
+        self.counts: dict[str, int] = {}
+        self.total = 0
+        self._finder, self._rulings, self._mode, self._hash_key = finder, rulings, mode, hash_key
+        self._slots: list[Slot] = []
+        self._counted: set[tuple[str, str]] = set()
+
+    def look(self, kind: Kind, text: str, context: str) -> Slot:
+        """Search one string. Call for every string, then `settle`."""
+        slot = Slot(kind, text)
+        self._slots.append(slot)
+        if not text:
+            return slot
+        mode: Mode = self._mode if kind == "text" else "rules"
+        spans = self._rulings.masked(text, self._find(text, _words(context), mode))
+        if kind == "id":
+            spans = [span for span in spans if span.label in _ID_LABELS]
+        literals = [
+            Span(start, end, label, LITERAL)
+            for start, end, label, number in written_like_one(text)
+            if not self.vault.reserve(label, number)
+        ]
+        slot.spans = _joined(spans, literals) if literals else spans
+        return slot
+
+    def settle(self) -> None:
+        """Find again, in every string, what was found in any of them or earlier in the conversation."""
+        repeats = Repeats()
+        for entry in self.vault:
+            if self._rulings.action(entry.label) in ("mask", "hash"):
+                repeats.add(entry.original, entry.label)
+        for slot in self._slots:
+            for span in slot.spans:
+                if span.rule != LITERAL:
+                    repeats.add(slot.text[span.start : span.end], span.label)
+        self.found = any(slot.spans for slot in self._slots)
+        if not repeats:
+            return
+        for slot in self._slots:
+            again = repeats.find(slot.text, structural=slot.kind in _STRUCTURAL)
+            fresh = [span for span in again if not _touches(span, slot.spans) and not self._allowed(slot, span)]
+            if fresh:
+                slot.spans = sorted([*slot.spans, *fresh])
+                self.found = True
+
+    def fill(self, slot: Slot) -> str:
+        """The string with placeholders."""
+        if not slot.spans:
+            return slot.text
+        if slot.kind in _STRUCTURAL or slot.kind == "number":
+            self.total += 1
+            return self._stand_in(slot.text, slot.spans[0], slot.kind)
+        pieces: list[str] = []
+        position = 0
+        for span in slot.spans:
+            pieces += (
+                slot.text[position : span.start],
+                self._stand_in(slot.text[span.start : span.end], span, slot.kind),
+            )
+            position = span.end
+            self.total += span.rule != LITERAL
+        pieces.append(slot.text[position:])
+        return "".join(pieces)
+
+    @staticmethod
+    def shown_spans(slot: Slot) -> list[Span]:
+        """What was hidden in a string, without what was only escaped."""
+        return [span for span in slot.spans if span.rule != LITERAL]
+
+    def _find(self, text: str, context: str, mode: Mode) -> list[Span]:
+        """Spans in the text; the context stands before it for detectors that go by a cue word."""
+        if not context:
+            return list(self._finder.find(text, mode))
+        shift = len(context) + 2
+        end = shift + len(text)
+        return [
+            span._replace(start=max(span.start, shift) - shift, end=min(span.end, end) - shift)
+            for span in self._finder.find(f"{context}: {text}", mode)
+            if span.end > shift
+        ]
+
+    def _stand_in(self, original: str, span: Span, kind: Kind) -> str:
+        if span.rule != LITERAL and (span.label, original) not in self._counted:
+            self._counted.add((span.label, original))
+            self.counts[span.label] = self.counts.get(span.label, 0) + 1
+        as_name = kind in _STRUCTURAL
+        if span.rule != LITERAL and self._rulings.action(span.label, span.rule) == "hash":
+            self.vault.remember(original, span.label)
+            data = f"{span.label}\0{original}".encode("utf-8", "surrogatepass")
+            digest = hashlib.blake2b(data, key=self._hash_key, digest_size=6).hexdigest()
+            return hashed(span.label, digest, name=as_name)
+        entry = self.vault.add(original, span.label, numeric=kind == "number")
+        return entry.name if as_name else entry.text
+
+    def _allowed(self, slot: Slot, span: Span) -> bool:
+        return self._rulings.allowed(slot.text[span.start : span.end])
+
+
+def _words(context: str) -> str:
+    """A key as words: dateOfBirth and date_of_birth become "date Of Birth" and "date of birth"."""
+    return _CAMEL.sub(" ", context).strip() if context else ""
+
+
+def _touches(span: Span, others: list[Span]) -> bool:
+    return any(span.start < other.end and other.start < span.end for other in others)
+
+
+def _joined(spans: list[Span], literals: list[Span]) -> list[Span]:
+    """Spans and literals in order; a literal that overlaps a span becomes part of it."""
+    joined: list[Span] = []
+    for span in sorted([*spans, *literals]):
+        if joined and span.start < joined[-1].end:
+            last = joined[-1]
+            kept = span if last.rule == LITERAL else last
+            joined[-1] = kept._replace(start=last.start, end=max(last.end, span.end))
+        else:
+            joined.append(span)
+    return joined
