@@ -1,0 +1,433 @@
+"""The local model as an object: five utility tasks and free chat, batched on one thread of its own.
+
+    engine = Engine(weights, adapter)            loads, and evaluates the task prefixes once
+    engine.classify("Hello!").result().label     every call returns a Ticket: a future with timing and cancel
+    engine.close()
+
+Tasks run with the adapter (or on weights it was merged into), chat on the base model: with the adapter it only echoes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from local_models import guards, layout
+from local_models.batching import Batcher
+from local_models.chatting import ChatOptions, chat_tokens
+from local_models.errors import BadTask, EngineFailed
+from local_models.labels import BAR
+from local_models.layout import DEFAULT_LABELS, TAIL, Label, Turn
+from local_models.llama import Adapter, Context, Weights
+from local_models.plans import Prompt, answer_plan, classify_plan, extract_plan, free_plan, redact_plan, schema_fields
+from local_models.results import Classified, Extracted, FoundSpan, Redacted, Rewritten, Summarized, find_spans
+from local_models.windows import windows
+from local_models.work import Plan, Prefix, Room, Ticket
+from local_models.writing import Written
+
+__all__ = ["Engine", "EngineSettings"]
+
+T = TypeVar("T")
+MOST_LABELS = 100
+FIELDS_AT_ONCE = 6  # as many as the adapter was trained on
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Sizes, in tokens unless said otherwise.
+
+    Attributes:
+        task_cells, chat_cells: KV cache of the two contexts.
+        width: most tokens of one forward pass; small, so that a short request never waits long behind a long one.
+        window: most tokens of a text read at once.
+        threads: 0 takes the CPUs this process may use.
+        capacity: waiting requests before new ones are refused.
+    """
+
+    task_cells: int = 4096
+    chat_cells: int = 3072
+    width: int = 128
+    window: int = 640
+    overlap: int = 48
+    threads: int = 0
+    capacity: int = 256
+
+    def with_threads(self) -> EngineSettings:
+        return self if self.threads else replace(self, threads=len(os.sched_getaffinity(0)))
+
+
+class Engine:
+    """One model, ready to answer.
+
+    Args:
+        weights: the GGUF file in use. adapter: a LoRA for the tasks, unless it is merged into the weights already.
+        chat_weights: base weights for chat where `weights` are merged ones; loaded at the first chat.
+
+    Raises:
+        NotInstalled, BadWeights, EngineFailed: see errors.
+    """
+
+    def __init__(
+        self,
+        weights: Path,
+        adapter: Path | None = None,
+        chat_weights: Path | None = None,
+        *,
+        settings: EngineSettings | None = None,
+        warm: bool = True,
+    ) -> None:
+        self.settings = (settings or EngineSettings()).with_threads()
+        self._weights = Weights(weights)
+        self._chat_file = chat_weights
+        self._chat_weights: Weights | None = None
+        self._adapted = Adapter(self._weights, adapter) if adapter else None
+        self._condition = threading.Condition()
+        self._stopping = False
+        self._task_context = self._context(self._weights, self.settings.task_cells, self._adapted)
+        self.tasks = Batcher(self._task_context, capacity=self.settings.capacity, wake=self._notify)
+        self._chat: Batcher | None = None
+        self._chat_context: Context | None = None
+        self._heads = {task: self._prefix(task, layout.head(task), pinned=True) for task in layout.TASKS}
+        self._breaks = frozenset(
+            token for text in (".", "\n", "\n\n", "!", "?") for token in self._weights.tokens(text)[-1:]
+        )
+        self._tail = self._weights.tokens(TAIL, special=True)
+        self._end = self._weights.tokens("<|im_end|>", special=True)
+        self._thread = threading.Thread(target=self._loop, name="local-model", daemon=True)
+        self._thread.start()
+        if warm:
+            self.classify("Hello").result()
+
+    # --- the tasks; each may be called from any thread
+
+    def classify(
+        self,
+        text: str,
+        labels: Sequence[Label] | None = None,
+        *,
+        caller: str = "",
+        deadline: float | None = None,
+    ) -> Ticket[Classified]:
+        """Which label fits best, and how sure that is.
+
+        Raises:
+            BadTask: empty text, fewer than two labels, or two labels of one name.
+        """
+        chosen = tuple(labels or DEFAULT_LABELS)
+        names = [label.name for label in chosen]
+        if len(chosen) < 2 or len(set(names)) != len(names) or not all(name.strip() for name in names):
+            raise BadTask("`labels` needs at least two different names.", param="labels")
+        if len(chosen) > MOST_LABELS:
+            raise BadTask(f"`labels` may hold at most {MOST_LABELS} names.", param="labels")
+        prefix = self._own("classify", layout.label_list(chosen), pinned=chosen == DEFAULT_LABELS)
+        prompt = Prompt(prefix, self._windows(text, prefix))
+        answers = [[*self._weights.tokens(name), *self._end] for name in names]
+
+        def plan(room: Room) -> Plan[Classified]:
+            shares = yield from classify_plan(room, prompt, answers)
+            best = max(range(len(names)), key=shares.__getitem__)
+            return Classified(
+                names[best],
+                shares[best],
+                shares[best] < BAR,
+                dict(zip(names, shares, strict=True)),
+                len(prompt.bodies),
+            )
+
+        spare = min(sum(map(len, answers)), 160)
+        return self._submit(plan, self._need(prompt) + spare, caller, deadline)
+
+    def extract(
+        self, text: str, schema: Mapping[str, Any], *, caller: str = "", deadline: float | None = None
+    ) -> Ticket[Extracted]:
+        """The schema's fields from the text; always valid, null where the text does not say.
+
+        Raises:
+            BadTask: empty text or a schema that is not flat.
+        """
+        try:
+            rules = schema_fields(schema)
+        except ValueError as problem:
+            raise BadTask(str(problem), param="schema") from None
+        if len(rules) > 60:
+            raise BadTask("`schema` may hold at most 60 fields.", param="schema")
+        groups = []
+        for start in range(0, len(rules), FIELDS_AT_ONCE):
+            fields = rules[start : start + FIELDS_AT_ONCE]
+            told = {rule.name: {"integer": "number", "enum": "string"}.get(rule.kind, rule.kind) for rule in fields}
+            prefix = self._own("extract", layout.schema_head(told))
+            groups.append((Prompt(prefix, self._windows(text, prefix, overlap=self.settings.overlap)), fields))
+        limit = 400
+        ticket: Ticket[Extracted]
+
+        def plan(room: Room) -> Plan[Extracted]:
+            data = yield from extract_plan(room, groups, limit=limit, count=lambda n: self._count(ticket, n))
+            return Extracted(data, len(groups[0][0].bodies))
+
+        ticket = self._submit(plan, max(self._need(prompt) for prompt, _ in groups) + limit, caller, deadline)
+        return ticket
+
+    def summarize(self, text: str, *, caller: str = "", deadline: float | None = None) -> Ticket[Summarized]:
+        """One or two sentences that state nothing the text does not.
+
+        Raises:
+            BadTask: empty text.
+        """
+        prefix = self._own("summarize", "Text:")
+        prompt = Prompt(prefix, self._windows(text, prefix))
+        texts = self._texts(prompt)
+        limit = 110
+        ticket: Ticket[Summarized]
+
+        def plan(room: Room) -> Plan[Summarized]:
+            written = yield from answer_plan(room, prompt, limit=limit, count=lambda n: self._count(ticket, n))
+            checked = [guards.guard_summary(_clean(w), t) for w, t in zip(written, texts, strict=True)]
+            if len(checked) == 1:
+                return Summarized(checked[0][0], checked[0][1], 1)
+            joined = " ".join(part for part, _ in checked)
+            short = self._weights.tokens(" " + joined)[: self.settings.window]
+            again = yield from answer_plan(
+                room,
+                Prompt(prefix, [[*short, *self._tail]]),
+                limit=limit,
+                count=lambda n: self._count(ticket, n),
+            )
+            summary, redone = guards.guard_summary(_clean(again[0]), joined)
+            return Summarized(summary, redone, len(checked))
+
+        ticket = self._submit(plan, self._need(prompt) + limit, caller, deadline)
+        return ticket
+
+    def redact(self, text: str, *, caller: str = "", deadline: float | None = None) -> Ticket[Redacted]:
+        """Spans of personal and secret data, each literally in the text (code points, end exclusive).
+
+        Raises:
+            BadTask: empty text.
+        """
+        prefix = self._own("redact", "Text:")
+        prompt = Prompt(prefix, self._windows(text, prefix, overlap=self.settings.overlap))
+        texts = self._texts(prompt)
+        limit = 320
+        ticket: Ticket[Redacted]
+
+        def plan(room: Room) -> Plan[Redacted]:
+            found = yield from redact_plan(room, prompt, texts, limit=limit, count=lambda n: self._count(ticket, n))
+            spans: list[FoundSpan] = find_spans(text, [line for lines in found for line in lines])
+            return Redacted(spans, len(texts))
+
+        ticket = self._submit(plan, self._need(prompt) + limit, caller, deadline)
+        return ticket
+
+    def rewrite(
+        self,
+        text: str,
+        conversation: Sequence[Turn] = (),
+        *,
+        caller: str = "",
+        deadline: float | None = None,
+    ) -> Ticket[Rewritten]:
+        """The last query as one that needs no conversation; the query itself where the model strays.
+
+        Raises:
+            BadTask: empty text, or a query longer than a window.
+        """
+        if not text.strip():
+            raise BadTask("`text` is empty.", param="text")
+        message, shortened = layout.rewrite(text.strip(), conversation)
+        head, _, rest = message.partition(":")
+        prefix = self._own("rewrite", head + ":")
+        body = [*self._weights.tokens(rest), *self._tail]
+        if len(body) > self._most_body(prefix, 96):
+            raise BadTask("The query is too long to be rewritten.", code="text_too_long", param="text")
+        prompt = Prompt(prefix, [body])
+        limit = 64
+        ticket: Ticket[Rewritten]
+
+        def plan(room: Room) -> Plan[Rewritten]:
+            written = yield from answer_plan(room, prompt, limit=limit, count=lambda n: self._count(ticket, n))
+            query, fell_back = guards.guard_rewrite(written[0].text, text, conversation)
+            if written[0].finish == "length":
+                query, fell_back = text.strip(), True
+            return Rewritten(query, fell_back, shortened)
+
+        ticket = self._submit(plan, self._need(prompt) + limit, caller, deadline)
+        return ticket
+
+    def chat(
+        self,
+        messages: Sequence[tuple[str, str]],
+        options: ChatOptions | None = None,
+        *,
+        on_text: Callable[[str], None] | None = None,
+        caller: str = "",
+        deadline: float | None = None,
+    ) -> Ticket[Written]:
+        """A free answer to (role, text) messages. on_text is called on the engine's thread.
+
+        Raises:
+            BadTask: code `context_too_long` when messages and answer do not fit the context.
+        """
+        options = options or ChatOptions()
+        batcher = self._chat_batcher()
+        tokens = chat_tokens(batcher.weights, messages)
+        most = self.settings.chat_cells - 64
+        limit = min(options.limit or 512, most)
+        if options.limit is None:
+            limit = max(min(limit, most - len(tokens)), 1)
+        if len(tokens) + limit > most:
+            raise BadTask(
+                f"The conversation has {len(tokens)} tokens; with the answer, {most} fit.",
+                code="context_too_long",
+                hint="Send less text or ask for a shorter answer.",
+            )
+        ticket: Ticket[Written]
+
+        def plan(room: Room) -> Plan[Written]:
+            return (
+                yield from free_plan(
+                    room,
+                    tokens,
+                    limit=limit,
+                    sampling=options.sampling,
+                    on_text=on_text,
+                    count=lambda n: self._count(ticket, n),
+                )
+            )
+
+        ticket = batcher.submit(plan, cells=len(tokens) + limit, caller=caller, deadline=deadline)
+        return ticket
+
+    # --- life
+
+    @property
+    def stalled_for(self) -> float:
+        """Seconds since the last forward pass while there is work to do; 0 when idle."""
+        busy = [b for b in (self.tasks, self._chat) if b is not None and not b.idle]
+        return max((time.monotonic() - b.last_progress for b in busy), default=0.0)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the engine's thread runs."""
+        return self._thread.is_alive()
+
+    def batchers(self) -> dict[str, Batcher]:
+        """The batchers in use, by name; for metrics."""
+        return {"tasks": self.tasks} | ({"chat": self._chat} if self._chat else {})
+
+    def tokens(self, text: str) -> int:
+        """How many tokens a text has."""
+        return len(self._weights.tokens(text))
+
+    def drain(self, timeout: float) -> bool:
+        """Refuse new work and wait for what is queued and running, at most timeout seconds. Whether all got done."""
+        for batcher in self.batchers().values():
+            batcher.close()
+        until = time.monotonic() + timeout
+        with self._condition:
+            while any(not batcher.idle for batcher in self.batchers().values()):
+                left = until - time.monotonic()
+                if left <= 0 or not self.alive:
+                    return False
+                self._condition.wait(min(left, 0.05))
+        return True
+
+    def close(self) -> None:
+        """Stop the thread, fail what is unfinished, free the memory."""
+        for batcher in self.batchers().values():
+            batcher.close()
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+        self._thread.join(timeout=30)
+        if self._thread.is_alive():
+            return  # a decode hangs: its memory cannot be freed safely
+        for batcher in self.batchers().values():
+            batcher.abandon(EngineFailed("The local model was stopped.", code="stopped"))
+        for context in (self._chat_context, self._task_context):
+            if context:
+                context.close()
+        for weights in (self._chat_weights, self._weights):
+            if weights:
+                weights.close()
+
+    # --- inside
+
+    def _loop(self) -> None:
+        try:
+            while True:
+                with self._condition:
+                    while not self._stopping and all(b.idle for b in self.batchers().values()):
+                        self._condition.notify_all()
+                        self._condition.wait()
+                    if self._stopping:
+                        return
+                for batcher in list(self.batchers().values()):
+                    batcher.step()
+        finally:
+            for batcher in self.batchers().values():
+                batcher.close()
+
+    def _notify(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
+
+    def _context(self, weights: Weights, cells: int, adapter: Adapter | None) -> Context:
+        settings = self.settings
+        return Context(
+            weights, cells=cells, sequences=64, width=settings.width, threads=settings.threads, adapter=adapter
+        )
+
+    def _chat_batcher(self) -> Batcher:
+        """The base model's batcher, made at the first chat; the tasks' own where nothing is adapted."""
+        with self._condition:
+            if self._chat is None and (self._adapted is not None or self._chat_file is not None):
+                self._chat_weights = Weights(self._chat_file) if self._chat_file else None
+                self._chat_context = self._context(self._chat_weights or self._weights, self.settings.chat_cells, None)
+                self._chat = Batcher(self._chat_context, capacity=self.settings.capacity, wake=self._notify)
+        return self._chat or self.tasks
+
+    def _submit(self, plan: Callable[[Room], Plan[T]], cells: int, caller: str, deadline: float | None) -> Ticket[T]:
+        return self.tasks.submit(plan, cells=cells, caller=caller, deadline=deadline)
+
+    def _prefix(self, name: str, text: str, *, parent: Prefix | None = None, pinned: bool = False) -> Prefix:
+        return Prefix(name, tuple(self._weights.tokens(text, special=parent is None)), parent, pinned)
+
+    def _own(self, task: str, text: str, *, pinned: bool = False) -> Prefix:
+        return self._prefix(task, text, parent=self._heads[task], pinned=pinned)
+
+    def _most_body(self, prefix: Prefix, answer: int) -> int:
+        return self.settings.task_cells // 2 - prefix.length - answer
+
+    def _windows(self, text: str, prefix: Prefix, *, overlap: int = 0) -> list[list[int]]:
+        if not text.strip():
+            raise BadTask("`text` is empty.", param="text")
+        size = min(self.settings.window, self._most_body(prefix, 400))
+        if size < 64:
+            raise BadTask("The labels or the schema are too long for the local model.", code="prefix_too_long")
+        tokens = self._weights.tokens(" " + text.strip())
+        return [[*part, *self._tail] for part in windows(tokens, size, overlap=overlap, breaks=self._breaks)]
+
+    def _texts(self, prompt: Prompt) -> list[str]:
+        return [self._weights.text(body[: -len(self._tail)]) for body in prompt.bodies]
+
+    def _need(self, prompt: Prompt) -> int:
+        own = 0 if prompt.prefix.pinned else len(prompt.prefix.tokens)
+        return own + max(map(len, prompt.bodies))
+
+    @staticmethod
+    def _count(ticket: Ticket[Any], tokens: int) -> None:
+        ticket.timing.output_tokens += tokens
+
+
+def _clean(written: Written) -> str:
+    """The answer up to its last whole sentence where the bound cut it off."""
+    text = written.text.strip()
+    if written.finish == "stop":
+        return text
+    end = max(text.rfind(mark) for mark in ".!?")
+    return text[: end + 1] if end > 0 else text

@@ -1,0 +1,95 @@
+"""What a small model writes is checked against what it was given, and replaced by something safe where it strays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from local_models.layout import Turn
+
+__all__ = ["extractive_summary", "guard_rewrite", "guard_summary", "stray_facts", "stray_words"]
+
+WORD = re.compile(r"[\w'’]+")
+NUMBER = re.compile(r"\d[\d,.]*\d|\d")
+SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+# words a rewrite may add: they carry no facts
+FREE_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """a an the of in on at to for from by with about as is are was were be been do does did can could will would
+        should what which who whom whose when where why how much many and or not no than that this these those it its
+        he she they his her their there has have had if i you we my your our s explain describe tell me between""",
+    )
+)
+
+
+def _stems(text: str) -> set[str]:
+    found: set[str] = set()
+    for word in WORD.findall(text.lower()):
+        word = word.removesuffix("'s").removesuffix("’s")
+        found.add(word)
+        for ending in ("ies", "es", "s", "ing", "ed", "d"):
+            if word.endswith(ending) and len(word) - len(ending) >= 3:
+                found.add(word.removesuffix(ending))
+    return found
+
+
+def stray_words(candidate: str, sources: Sequence[str]) -> list[str]:
+    """Words of candidate that carry meaning and occur in no source (plural and -ing forms count as the same)."""
+    known = set[str]().union(*(_stems(source) for source in sources))
+    words = [word.removesuffix("'s").removesuffix("’s") for word in WORD.findall(candidate.lower())]
+    return [word for word in words if word not in FREE_WORDS and not (_stems(word) & known)]
+
+
+def guard_rewrite(candidate: str, query: str, conversation: Sequence[Turn]) -> tuple[str, bool]:
+    """The rewrite, or the query itself when it says something nobody said. (query, fell back)"""
+    candidate = candidate.strip().splitlines()[0].strip() if candidate.strip() else ""
+    if not candidate or stray_words(candidate, [query, *(turn.content for turn in conversation)]):
+        return query.strip(), True
+    return candidate, False
+
+
+def stray_facts(summary: str, text: str) -> list[str]:
+    """Numbers and names (capitalised words inside a sentence) of summary that do not occur in text."""
+    low = text.lower()
+    found = [number for number in NUMBER.findall(summary) if number not in text and number.replace(",", "") not in text]
+    for sentence in SENTENCE.split(summary):
+        for word in sentence.split()[1:]:
+            bare = re.sub(r"^\W+|\W+$|['’]s$", "", word)
+            if bare[:1].isupper() and bare.lower() not in low:
+                found.append(bare)
+    return found
+
+
+def guard_summary(summary: str, text: str, *, most: int = 400) -> tuple[str, bool]:
+    """The summary, or sentences of the text when it states a number or name the text does not. (summary, redone)"""
+    summary = " ".join(summary.split())
+    if not summary or stray_facts(summary, text):
+        return extractive_summary(text, most=most), True
+    return summary, False
+
+
+def extractive_summary(text: str, *, sentences: int = 2, most: int = 400) -> str:
+    """The sentences of text that share most words with the rest of it, in their order, at most `most` characters."""
+    parts = [part.strip() for part in SENTENCE.split(text) if len(part.split()) >= 3] or [text.strip()]
+    counts: dict[str, int] = {}
+    for part in parts:
+        for word in _content(part):
+            counts[word] = counts.get(word, 0) + 1
+    scored = []
+    for place, part in enumerate(parts):
+        words = _content(part)
+        weight = sum(counts[word] for word in words) / (len(words) + 4) if words else 0.0
+        scored.append((weight + (0.5 if place == 0 else 0.0), place))
+    chosen: list[int] = []
+    size = 0
+    for _, place in sorted(scored, key=lambda pair: (-pair[0], pair[1])):
+        if len(chosen) < sentences and (not chosen or size + len(parts[place]) <= most):
+            chosen.append(place)
+            size += len(parts[place]) + 1
+    summary = " ".join(parts[place] for place in sorted(chosen))
+    return summary if len(summary) <= most else summary[:most].rsplit(" ", 1)[0] + " ..."
+
+
+def _content(text: str) -> set[str]:
+    return {word for word in WORD.findall(text.lower()) if word not in FREE_WORDS and len(word) > 2}

@@ -1,0 +1,145 @@
+"""The utility tasks as plans: what is evaluated, in which order, and what comes out of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local_models.grammar import FieldRule, JsonLine, SpanLines
+from local_models.labels import score_labels, softmax
+from local_models.work import Branch, Fork, Pass, Plan, Prefix, Room
+from local_models.writing import Constraint, Sampling, Written, write
+
+__all__ = ["answer_plan", "classify_plan", "extract_plan", "free_plan", "redact_plan"]
+
+Count = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A cached prefix and, for each window, the tokens that follow it (own text and tail)."""
+
+    prefix: Prefix
+    bodies: list[list[int]]
+
+
+def classify_plan(room: Room, prompt: Prompt, labels: Sequence[Sequence[int]]) -> Plan[list[float]]:
+    """The labels' shares (sum 1), averaged in log space over the windows."""
+    total = [0.0] * len(labels)
+    at: Branch = yield Fork(prompt.prefix)
+    for body in prompt.bodies:
+        rows = yield [Pass(at.sequence, at.length, body)]
+        scored = yield from score_labels(room, Branch(at.sequence, at.length + len(body)), rows[-1], labels)
+        total = [sum_ + score for sum_, score in zip(total, scored.scores, strict=True)]
+        room.rewind(at)
+    return softmax([score / len(prompt.bodies) for score in total])
+
+
+def answer_plan(
+    room: Room,
+    prompt: Prompt,
+    *,
+    limit: int,
+    constraint: Callable[[int], Constraint] | None = None,
+    count: Count | None = None,
+) -> Plan[list[Written]]:
+    """One greedy answer a window."""
+    answers = []
+    at: Branch = yield Fork(prompt.prefix)
+    for index, body in enumerate(prompt.bodies):
+        rows = yield [Pass(at.sequence, at.length, body)]
+        whole = Branch(at.sequence, at.length + len(body))
+        rule = constraint(index) if constraint else None
+        answers.append((yield from write(room, whole, rows[-1], limit=limit, constraint=rule, count=count)))
+        room.rewind(at)
+    return answers
+
+
+def extract_plan(
+    room: Room, groups: Sequence[tuple[Prompt, Sequence[FieldRule]]], *, limit: int, count: Count | None = None
+) -> Plan[dict[str, Any]]:
+    """The schema's fields, a few at a time; a later window only fills what earlier ones left null."""
+    data: dict[str, Any] = {}
+    for prompt, fields in groups:
+        lines: list[JsonLine] = []
+
+        def begin(_window: int, fields: Sequence[FieldRule] = fields, lines: list[JsonLine] = lines) -> JsonLine:
+            lines.append(JsonLine(fields))
+            return lines[-1]
+
+        answers = yield from answer_plan(room, prompt, limit=limit, constraint=begin, count=count)
+        for answer, line in zip(answers, lines, strict=True):
+            found = json.loads(answer.text + ("" if line.may_end() else line.closing().decode()))
+            for rule in fields:
+                if data.get(rule.name) is None:
+                    data[rule.name] = found[rule.name]
+    return data
+
+
+def redact_plan(
+    room: Room, prompt: Prompt, texts: Sequence[str], *, limit: int, count: Count | None = None
+) -> Plan[list[list[tuple[str, str]]]]:
+    """For each window (whose text is given too) the (type, text) lines the model found."""
+    lines: list[SpanLines] = []
+
+    def begin(window: int) -> SpanLines:
+        lines.append(SpanLines(texts[window]))
+        return lines[-1]
+
+    yield from answer_plan(room, prompt, limit=limit, constraint=begin, count=count)
+    return [line.lines for line in lines]
+
+
+def free_plan(
+    room: Room,
+    tokens: Sequence[int],
+    *,
+    limit: int,
+    sampling: Sampling,
+    constraint: Constraint | None = None,
+    on_text: Callable[[str], None] | None = None,
+    count: Count | None = None,
+) -> Plan[Written]:
+    """A free answer to a whole prompt (chat)."""
+    at: Branch = yield Fork(None)
+    rows = yield [Pass(at.sequence, 0, list(tokens))]
+    whole = Branch(at.sequence, len(tokens))
+    return (
+        yield from write(
+            room, whole, rows[-1], limit=limit, sampling=sampling, constraint=constraint, on_text=on_text, count=count
+        )
+    )
+
+
+def schema_fields(schema: Mapping[str, Any]) -> list[FieldRule]:
+    """Rules from {"field": "string|number|integer|boolean|date"} or from a flat JSON Schema object.
+
+    Raises:
+        ValueError: names the field and what is wrong with it.
+    """
+    if schema.get("type") == "object" and isinstance(schema.get("properties"), Mapping):
+        schema = schema["properties"]
+    if not schema:
+        raise ValueError("The schema has no fields.")
+    return [_rule(str(name), kind) for name, kind in schema.items()]
+
+
+def _rule(name: str, kind: Any) -> FieldRule:
+    if isinstance(kind, Mapping):
+        if isinstance(kind.get("enum"), list):
+            kind = kind["enum"]
+        elif kind.get("format") in ("date", "date-time"):
+            kind = "date"
+        else:
+            types = kind.get("type")
+            types = [types] if isinstance(types, str) else types
+            kind = next((t for t in types or [] if t != "null"), None)
+    if isinstance(kind, list):
+        options = tuple(value for value in kind if value is not None)
+        if options and all(isinstance(value, str | int | float | bool) for value in options):
+            return FieldRule(name, "enum", options)
+    if kind not in ("string", "number", "integer", "boolean", "date"):
+        raise ValueError(f"`{name}` needs one of string, number, integer, boolean, date or a list of choices.")
+    return FieldRule(name, kind)

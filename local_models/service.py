@@ -1,0 +1,284 @@
+"""The local model over HTTP: OpenAI's chat completions, five utility tasks, health and metrics.
+
+    python -m local_models.service --weights FILE [--adapter FILE] [--chat-weights FILE] [--host H] [--port P]
+        [--announce FILE] [--model-id ID] [--format NAME] [--watch-stdin]
+
+Binds 127.0.0.1 unless told otherwise (LANCELOT_LOCAL_HOST). /health answers from the first moment on: 503 `starting`,
+then 200 `ready`; 503 `stalled` when a forward pass hangs, `failed` with the reason when the model cannot be loaded.
+Texts and answers are never logged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from local_models.engine import Engine, EngineSettings
+from local_models.errors import BadTask, EngineFailed, ModelError
+from local_models.serving import Holder, log_to, serve
+from local_models.streaming import chat_reply, chat_stream
+from local_models.wire import ChatBody, ClassifyBody, ExtractBody, RewriteBody, TextBody, error_body
+from local_models.work import Cancelled, Ticket, Timing
+
+__all__ = ["create_app", "main"]
+
+T = TypeVar("T")
+LONGEST_BODY = 4_000_000  # bytes
+log = logging.getLogger("local_models.service")
+
+
+def create_app(holder: Holder, *, drain_s: float = 10.0) -> FastAPI:
+    """The service's routes over a holder."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        holder.start()
+        yield
+        await asyncio.to_thread(holder.drain, drain_s)
+
+    app = FastAPI(title="Lancelot local model", version="1", lifespan=lifespan)
+    _errors(app)
+    app.add_middleware(BoundedBody)
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        state = holder.state
+        body: dict[str, Any] = {
+            "service": "lancelot-local-model",
+            "status": state,
+            "model": holder.model_id,
+            "weight_format": holder.weight_format,
+            "uptime_s": round(time.time() - holder.started, 1),
+        }
+        if holder.problem:
+            body["error"] = holder.problem.to_dict()
+        if state in ("ready", "draining"):
+            tasks = holder.engine.tasks
+            body |= {"queue": tasks.waiting, "active": tasks.active}
+        return JSONResponse(body, status_code=200 if state == "ready" else 503)
+
+    @app.get("/v1/models")
+    async def models() -> dict[str, Any]:
+        card = {"id": holder.model_id, "object": "model", "created": int(holder.started), "owned_by": "local"}
+        return {"object": "list", "data": [card]}
+
+    @app.get("/metrics")
+    async def metrics() -> PlainTextResponse:
+        return PlainTextResponse(_metrics(holder))
+
+    @app.post("/v1/utility/classify")
+    async def classify(body: ClassifyBody, request: Request) -> Response:
+        ticket = holder.engine.classify(body.text, body.chosen(), **_terms(request))
+        done = await while_connected(request, ticket)
+        return _reply(
+            {
+                "label": done.label,
+                "confidence": round(done.confidence, 6),
+                "below_bar": done.below_bar,
+                "shares": {name: round(share, 6) for name, share in done.shares.items()},
+                "windows": done.windows,
+            },
+            ticket.timing,
+        )
+
+    @app.post("/v1/utility/extract")
+    async def extract(body: ExtractBody, request: Request) -> Response:
+        ticket = holder.engine.extract(body.text, body.fields, **_terms(request))
+        done = await while_connected(request, ticket)
+        return _reply({"data": done.data, "windows": done.windows}, ticket.timing)
+
+    @app.post("/v1/utility/summarize")
+    async def summarize(body: TextBody, request: Request) -> Response:
+        ticket = holder.engine.summarize(body.text, **_terms(request))
+        done = await while_connected(request, ticket)
+        answer = {"summary": done.summary, "extractive": done.extractive, "windows": done.windows}
+        return _reply(answer, ticket.timing)
+
+    @app.post("/v1/utility/redact")
+    async def redact(body: TextBody, request: Request) -> Response:
+        ticket = holder.engine.redact(body.text, **_terms(request))
+        done = await while_connected(request, ticket)
+        spans = [{"start": span.start, "end": span.end, "label": span.label} for span in done.spans]
+        return _reply({"spans": spans, "windows": done.windows}, ticket.timing)
+
+    @app.post("/v1/utility/rewrite")
+    async def rewrite(body: RewriteBody, request: Request) -> Response:
+        ticket = holder.engine.rewrite(body.text, body.turns(), **_terms(request))
+        done = await while_connected(request, ticket)
+        answer = {"query": done.query, "fell_back": done.fell_back, "shortened": done.shortened}
+        return _reply(answer, ticket.timing)
+
+    @app.post("/v1/chat/completions")
+    async def chat(body: ChatBody, request: Request) -> Response:
+        terms = _terms(request)
+        if body.stream:
+            return await chat_stream(holder.engine, body, holder.model_id, **terms)
+        engine = holder.engine
+        ticket = await asyncio.to_thread(engine.chat, body.pairs(), body.options(), **terms)
+        done = await while_connected(request, ticket)
+        return _reply(chat_reply(done, ticket.timing, holder.model_id), ticket.timing)
+
+    return app
+
+
+async def while_connected(request: Request, ticket: Ticket[T]) -> T:
+    """The ticket's outcome; when the client goes away first, the work is cancelled."""
+    outcome = asyncio.wrap_future(ticket.future)
+    gone = asyncio.ensure_future(_disconnected(request))
+    either: set[asyncio.Future[Any]] = {outcome, gone}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not outcome.done():
+            ticket.cancel()
+            with contextlib.suppress(ModelError):
+                await outcome
+            raise Cancelled
+        return await outcome
+    except asyncio.CancelledError:
+        ticket.cancel()
+        raise
+    finally:
+        gone.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
+
+
+def _terms(request: Request) -> dict[str, Any]:
+    """Whose turn (X-Lancelot-Caller, else the address) and until when (X-Lancelot-Deadline-Ms)."""
+    caller = request.headers.get("x-lancelot-caller") or (request.client.host if request.client else "")
+    limit = request.headers.get("x-lancelot-deadline-ms")
+    try:
+        deadline = time.monotonic() + float(limit) / 1000 if limit else None
+    except ValueError:
+        raise BadTask("X-Lancelot-Deadline-Ms is not a number.", param="x-lancelot-deadline-ms") from None
+    return {"caller": caller, "deadline": deadline}
+
+
+def _reply(body: dict[str, Any], timing: Timing) -> JSONResponse:
+    body.setdefault(
+        "usage",
+        {
+            "prompt_tokens": timing.prompt_tokens + timing.cached_tokens,
+            "cached_tokens": timing.cached_tokens,
+            "completion_tokens": timing.output_tokens,
+        },
+    )
+    parts = f"queue;dur={timing.queue_ms:.3f}, engine;dur={timing.engine_ms:.3f}"
+    return JSONResponse(body, headers={"Server-Timing": parts})
+
+
+def _metrics(holder: Holder) -> str:
+    lines = [f'lancelot_local_model_up{{state="{holder.state}"}} {int(holder.state == "ready")}']
+    if holder.state in ("ready", "draining", "stalled"):
+        for name, batcher in holder.engine.batchers().items():
+            lines += [
+                f'lancelot_local_model_waiting{{context="{name}"}} {batcher.waiting}',
+                f'lancelot_local_model_active{{context="{name}"}} {batcher.active}',
+            ]
+            for key, value in asdict(batcher.counters).items():
+                lines.append(f'lancelot_local_model_{key}_total{{context="{name}"}} {value}')
+    return "\n".join(lines) + "\n"
+
+
+class BoundedBody:
+    """Answers 413 as soon as a body grows past LONGEST_BODY, whatever its header says. Plain ASGI: it costs nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > LONGEST_BODY:
+                raise TooLarge
+            return message
+
+        await self._app(scope, counted, send)
+
+
+class TooLarge(BadTask):
+    code, status = "too_large", 413
+    title = "The request body is too large."
+    hint = "Send less text at once."
+
+
+def _errors(app: FastAPI) -> None:
+    @app.exception_handler(ModelError)
+    async def model_error(_request: Request, problem: ModelError) -> JSONResponse:
+        return _problem(problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_body(_request: Request, problem: RequestValidationError) -> JSONResponse:
+        first = problem.errors()[0]
+        where = ".".join(str(step) for step in first["loc"][1:] if not isinstance(step, int) or step < 1000)
+        return _problem(BadTask(f"`{where or 'body'}`: {first['msg']}.", code="bad_input", param=where or None))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_request: Request, problem: HTTPException) -> JSONResponse:
+        wrong = ModelError("There is nothing here.", code="not_found", hint="Check the address.")
+        if problem.status_code != 404:
+            wrong = ModelError(str(problem.detail), code="http_error", hint="Check the request.")
+        return _problem(wrong, problem.status_code)
+
+    @app.exception_handler(Exception)
+    async def broken(_request: Request, problem: Exception) -> JSONResponse:
+        log.error("internal error: %s", type(problem).__name__)
+        return _problem(EngineFailed("Internal error.", code="internal"), 500)
+
+
+def _problem(problem: ModelError, status: int | None = None) -> JSONResponse:
+    headers = {"Retry-After": str(max(1, round(problem.retry_after)))} if problem.retry_after else None
+    return JSONResponse(error_body(problem), status_code=status or problem.status, headers=headers)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the service as a program."""
+    parser = argparse.ArgumentParser(prog="python -m local_models.service", description="Serve the local model.")
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--adapter", type=Path)
+    parser.add_argument("--chat-weights", type=Path, help="base weights for chat, where --weights are merged ones")
+    parser.add_argument("--model-id", default="local")
+    parser.add_argument("--format", default="as-is", help="name of the weight format, shown in /health")
+    parser.add_argument("--host", default=os.environ.get("LANCELOT_LOCAL_HOST", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="0: the CPUs this process may use")
+    parser.add_argument("--announce", type=Path, help="file that gets our address once we listen")
+    parser.add_argument("--log", type=Path, help="log file; standard error without")
+    parser.add_argument("--watch-stdin", action="store_true", help="end when standard input is closed")
+    given = parser.parse_args(arguments)
+    log_to(given.log)
+    settings = EngineSettings(threads=given.threads)
+    holder = Holder(
+        lambda: Engine(given.weights, given.adapter, given.chat_weights, settings=settings),
+        model_id=given.model_id,
+        weight_format=given.format,
+    )
+    serve(create_app(holder), host=given.host, port=given.port, announce_to=given.announce, watch=given.watch_stdin)
+
+
+if __name__ == "__main__":
+    main()
