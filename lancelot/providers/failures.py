@@ -31,9 +31,14 @@ TOO_LONG = re.compile(
     r"|maximum (?:number of tokens|context|prompt)|input token count|exceeds? the (?:available|model'?s?) ",
     re.IGNORECASE,
 )
-FILTER_CODES = {"content_filter", "content_policy_violation", "cyber_policy_violation", "invalid_prompt", "safety"}
+FILTER_CODES = {
+    "content_filter", "content_policy_violation", "cyber_policy_violation", "bio_policy", "invalid_prompt",
+    "misalignment_policy_violation", "image_content_policy_violation", "safety",
+}  # fmt: skip
 QUOTA_CODES = {"insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active"}
-OVERLOAD_CODES = {"overloaded_error", "server_is_overloaded", "slow_down", "overloaded"}
+OVERLOAD_CODES = {"overloaded_error", "server_is_overloaded", "slow_down", "overloaded", "unavailable"}
+AUTH_CODES = {"authentication_error", "invalid_api_key", "api_key_invalid", "unauthenticated"}
+RATE_CODES = {"rate_limit_error", "rate_limit_exceeded", "resource_exhausted"}
 SAFE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 MAX_WAIT = 86_400.0
 UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -77,22 +82,22 @@ def http_failure(failure: Failure) -> ProviderError:
         return ContextTooLong(**facts)
     if kind in OVERLOAD_CODES or status in (502, 503, 529):
         return ProviderOverloaded(retry_after=wait, **facts)
-    if status == 401 or kind in ("authentication_error", "invalid_api_key", "api_key_invalid"):
+    if status == 401 or kind in AUTH_CODES:
         return ProviderAuth(**facts)
-    if status == 403 or kind == "permission_error":
+    if status == 403 or kind in ("permission_error", "permission_denied"):
         return ProviderAuth(
             "The provider knows the key but does not allow this with it.",
             hint="Check what the key may do, and whether the account and the region may use this model.",
             code="provider_forbidden",
             **facts,
         )
-    if status == 429 or kind in ("rate_limit_error", "rate_limit_exceeded"):
+    if status == 429 or kind in RATE_CODES:
         return ProviderRateLimited(retry_after=wait, **facts)
-    if status in (408, 504) or kind == "timeout_error":
+    if status in (408, 504) or kind in ("timeout_error", "deadline_exceeded"):
         return ProviderTimeout(retry_after=wait, **facts)
     if status == 413 or (status in (200, 400, 422) and TOO_LONG.search(failure.message)):
         return ContextTooLong(**facts)
-    if status == 404 or kind in ("model_not_found", "not_found_error"):
+    if status == 404 or kind in ("model_not_found", "not_found_error", "not_found"):
         return ProviderError(
             "The provider does not know this model or address.",
             hint="Check the lane's model in models.yaml and the base URL.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -11,11 +11,20 @@ from pydantic import SecretStr
 
 from lancelot.config import AUTO, Config, ModelEntry, ProviderName, checked_base_url
 from lancelot.errors import BadInput, NotFound
+from lancelot.providers.anthropic import Anthropic
 from lancelot.providers.base import Provider
+from lancelot.providers.gemini import Gemini
+from lancelot.providers.openai import OpenAI
 from lancelot.providers.selfhosted import SelfHosted
-from lancelot.providers.wire import BaseUrl
+from lancelot.providers.wire import BaseUrl, Retry
 
-__all__ = ["PROVIDERS", "ProviderProfile", "build_provider", "profile", "profiles"]
+__all__ = ["ProviderProfile", "build_provider", "profile", "profiles"]
+
+KEYED: Final[Mapping[str, type[OpenAI] | type[Anthropic] | type[Gemini]]] = {
+    "openai": OpenAI,
+    "anthropic": Anthropic,
+    "gemini": Gemini,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +82,6 @@ class ProviderProfile:
         return [model for model in dict.fromkeys((self.fast, self.deep)) if model != AUTO and model not in names]
 
 
-Builder = Callable[[ProviderProfile, SecretStr | None, BaseUrl, httpx.AsyncClient | None], Provider]
-
-
-def _selfhosted(
-    profile: ProviderProfile, key: SecretStr | None, base_url: BaseUrl, client: httpx.AsyncClient | None
-) -> Provider:
-    return SelfHosted(base_url=base_url, key=key, models=profile.models, client=client)
-
-
-PROVIDERS: Final[Mapping[ProviderName, Builder]] = {"selfhosted": _selfhosted}
-
-
 def profile(config: Config, name: str) -> ProviderProfile:
     """The profile of a provider.
 
@@ -119,6 +116,7 @@ def build_provider(
     *,
     base_url: BaseUrl = None,
     client: httpx.AsyncClient | None = None,
+    retry: Retry | None = None,
 ) -> Provider:
     """The provider of a profile, ready to be called; no connection is made yet.
 
@@ -126,6 +124,7 @@ def build_provider(
         base_url: overrides the profile's address; a function is asked at every call (our own local service may
             come back on another port).
         client: used instead of a client of its own, and not closed with it.
+        retry: how often and how long failed calls are repeated; by default twice, with waits of at most 20 s.
 
     Raises:
         BadInput: the address is no plain http(s) address, or the provider needs a key and there is none.
@@ -135,4 +134,6 @@ def build_provider(
     if profile.needs_key and (key is None or not key.get_secret_value().strip()):
         raise BadInput(f"{profile.title} needs a key.", code="key_missing", hint="Enter the key, or set its variable.")
     address = base_url if callable(base_url) else profile.base_url
-    return PROVIDERS[profile.name](profile, key, address, client)
+    if profile.name == "selfhosted" or key is None:
+        return SelfHosted(base_url=address, key=key, models=profile.models, client=client, retry=retry)
+    return KEYED[profile.name](base_url=address, key=key, models=profile.models, client=client, retry=retry)

@@ -7,8 +7,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-import orjson
-from lancelot.redaction.redactor import RedactedRequest, require_redacted
 from pydantic import SecretStr
 
 from lancelot.chat import Answer, ChatRequest, Chunk, Message, Usage
@@ -16,7 +14,9 @@ from lancelot.config import AUTO, ModelEntry
 from lancelot.errors import ProviderError, ProviderMalformed
 from lancelot.providers.base import Deadline
 from lancelot.providers.failures import Failure, truncated
+from lancelot.providers.reading import count, decoded, text
 from lancelot.providers.wire import BaseUrl, Retry, Wire
+from lancelot.redaction.redactor import RedactedRequest, require_redacted
 
 __all__ = ["SelfHosted", "openai_failure"]
 
@@ -74,10 +74,10 @@ class SelfHosted:
             message={"role": "assistant", "content": message.get("content")} | kept,
             finish_reason=_finish(choice.get("finish_reason"), calls),
             usage=_usage(body.get("usage")),
-            model=_text(body.get("model")) or model,
+            model=text(body.get("model")) or model,
             sent_sha256=reply.sent_sha256,
             first_token_ms=reply.first_byte_ms,
-            upstream_id=_text(body.get("id")),
+            upstream_id=text(body.get("id")),
         )
 
     async def stream(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> AsyncIterator[Chunk]:
@@ -92,7 +92,7 @@ class SelfHosted:
                         if not finished:
                             raise truncated()
                         return
-                    piece = _decoded(event.data)
+                    piece = decoded(event.data)
                     if "error" in piece and not piece.get("choices"):
                         raise self._wire.failed(200, live.headers, piece)
                     chunk = _chunk(piece, model, live.sent_sha256, called=called)
@@ -176,16 +176,6 @@ def _message(message: Message) -> dict[str, Any]:
     return sent
 
 
-def _decoded(data: bytes) -> dict[str, Any]:
-    try:
-        piece = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        raise ProviderMalformed() from None
-    if not isinstance(piece, dict):
-        raise ProviderMalformed()
-    return piece
-
-
 def _first_choice(body: Any) -> dict[str, Any] | None:
     choices = body.get("choices") if isinstance(body, dict) else None
     return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
@@ -205,7 +195,7 @@ def _chunk(piece: dict[str, Any], model: str, sent_sha256: str | None, *, called
         delta=kept,
         finish_reason=None if finish is None else _finish(finish, called or kept.get("tool_calls")),
         usage=None if usage is None else _usage(usage),
-        model=_text(piece.get("model")) or model,
+        model=text(piece.get("model")) or model,
         sent_sha256=sent_sha256,
     )
 
@@ -222,17 +212,9 @@ def _usage(usage: Any) -> Usage:
         return Usage()
     into, out = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
     return Usage(
-        input=_count(usage.get("prompt_tokens")),
-        output=_count(usage.get("completion_tokens")),
-        cached=_count(into.get("cached_tokens")) or 0,
-        cache_write=_count(into.get("cache_write_tokens")) or 0,
-        reasoning=_count(out.get("reasoning_tokens")) or 0,
+        input=count(usage.get("prompt_tokens")),
+        output=count(usage.get("completion_tokens")),
+        cached=count(into.get("cached_tokens")) or 0,
+        cache_write=count(into.get("cache_write_tokens")) or 0,
+        reasoning=count(out.get("reasoning_tokens")) or 0,
     )
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import httpx
 import orjson
-from lancelot.redaction.redactor import RedactedRequest, require_redacted
 
 from lancelot.config import checked_base_url
 from lancelot.errors import ProviderAuth, ProviderError, ProviderMalformed, ProviderTimeout, ProviderUnreachable
 from lancelot.providers.base import Deadline
 from lancelot.providers.failures import Failure, http_failure, may_retry, network_failure
 from lancelot.providers.sse import Event, EventParser
+from lancelot.redaction.redactor import RedactedRequest, require_redacted
 
 __all__ = ["BaseUrl", "Live", "Reply", "Retry", "Wire", "new_client"]
 
