@@ -1,36 +1,128 @@
-"""Keys, tokens and passwords: by the shapes their makers publish, by the words in front of them."""
+"""Keys, tokens and passwords: by the shapes their makers publish, by the words around them, by their randomness.
+
+Quiet on what merely looks random: UUIDs, fingerprints in lock files, identifiers in code, example values.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
+from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
+from lancelot.redaction.rules.keys import issued_keys
+from lancelot.redaction.rules.passwords import assigned, codes, pairs, statements
+from lancelot.redaction.rules.randomness import is_example, is_random
 
 __all__ = ["find"]
 
-_PREFIXED = re.compile(
-    r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|"
-    r"glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|sk-(?:ant-|proj-|or-v1-)?[\w-]{20,}|(?:sk|rk|pk)_(?:live|test)_\w{16,}|"
-    r"AIza[\w-]{35}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{50,}|SG\.[\w-]{16,}\.[\w-]{16,})(?![A-Za-z0-9])"
+_JWT = re.compile(
+    r"(?<![\w.-])ey[JI][\w-]{8,}={0,2}\.[\w-]{4,}={0,2}(?:\.[\w-]*){0,3}|(?<![\w./+-])ey[JI][\w+/-]{30,}={0,2}"
 )
-_JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?")
 _PEM = re.compile(
-    r"-----BEGIN[A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END[A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)", re.S
+    r"-----BEGIN[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(.{20,}?)(?:-----END[A-Z0-9 ]{0,40}KEY(?: BLOCK)?-----|\Z)",
+    re.S,
 )
-_ASSIGNED = re.compile(
-    r"(?:passw(?:or)?d|passphrase|pwd|secret(?:[_-]?key)?|api[_-]?key|access[_-]?key|auth[_-]?token|token|client[_-]?secret)"
-    r"[\"'\]]?\s*(?::=|=>|[:=]|\bis\b)\s*(?:bearer\s+)?[\"'`]?((?=[^\s\"'`]*\d)(?=[^\s\"'`]*[A-Za-z])"
-    r"[^\s\"'`<>(){}\[\],;&]{8,})",
+_CONNECTION = re.compile(r"\b[a-z][a-z0-9+.-]{1,30}://([^\s:/@?#\"'<>]{0,80}):([^\s/@\"'<>]{2,200})@[\w.\[-]", re.I)
+_SECRET_MANIFEST = re.compile(r"^\s*[\"']?kind[\"']?\s*:\s*[\"']?Secret[\"']?\s*,?\s*$", re.M | re.I)
+_MANIFEST_VALUE = re.compile(
+    r"^[ \t]+[\"']?[\w.-]+[\"']?[ \t]*:[ \t]*(?:[|>]-?\s*)?[\"']?([A-Za-z0-9+/]{8,}={0,2})[\"']?,?[ \t]*$", re.M
+)
+# Addresses that let whoever holds them post: chat services document these forms.
+_WEBHOOK = re.compile(
+    r"(?:https?:\\?/\\?/)?(?:hooks\.slack\.com/(?:services|workflows|triggers)|"
+    r"(?:\w+\.)?discord(?:app)?\.com/api/webhooks|[\w.-]+\.office\.com/webhookb?2?|"
+    r"chat\.googleapis\.com/v1/spaces|hooks\.zapier\.com/hooks)/[\w/%@?=&+.-]{16,}",
+    re.IGNORECASE,
+)
+_BLOB = re.compile(r"(?<![\w/+.=@#-])[A-Za-z0-9+/_-]{36,}={0,2}(?![\w/+=-])")
+_BLOB_SIZES = (36, 120)
+_SHORTEST_ENCODED_KEY = 100
+# SEQUENCE, INTEGER 0 or 1: how PKCS #1, PKCS #8 and SEC 1 keys begin.
+_DER_KEY = re.compile(rb"\x30(?:[\x2e-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re.S)
+# A fingerprint says what it is, right before it.
+_FINGERPRINT = re.compile(
+    r"(?:sha-?\d{1,3}|md5|integrity|checksum|digest|etag|hash|commit|rev(?:ision)?|fingerprint|resolved|nonce-)"
+    r"[\"']?[\s:=\-@\"'(]{0,4}$",
     re.IGNORECASE,
 )
 
 
+def _pem(text: str) -> Iterator[Span]:
+    for match in _PEM.finditer(text):
+        if sum(c.isalnum() for c in match.group(1)) > 30 and not is_example(match.group(1)[:40]):
+            yield Span(match.start(), match.end(), "SECRET", "secret.pem")
+
+
+def _connections(text: str) -> Iterator[Span]:
+    """The password of `scheme://user:password@host`; the link as a whole is the links' work."""
+    for match in _CONNECTION.finditer(text):
+        if not match.group(2).startswith(("$", "<", "{", "*", "%s", "[")):
+            yield Span(match.start(2), match.end(2), "SECRET", "secret.connection")
+
+
+def _manifests(text: str) -> Iterator[Span]:
+    """Values under data: of a Kubernetes Secret."""
+    if _SECRET_MANIFEST.search(text):
+        for match in _MANIFEST_VALUE.finditer(text):
+            if is_random(match.group(1).rstrip("="), 2.5) and not is_example(match.group(1)):
+                yield Span(match.start(1), match.end(1), "SECRET", "secret.manifest")
+
+
+def _encoded_key(blob: str) -> bool:
+    """Base64 of a PEM, DER or JSON private key, of something holding one, or of an NTLM answer."""
+    try:
+        plain = base64.b64decode(blob[: len(blob) // 4 * 4], validate=False)
+    except (ValueError, binascii.Error):
+        return False
+    if b"PRIVATE KEY" in plain or _DER_KEY.match(plain) or plain.startswith(b"NTLMSSP"):
+        return True
+    return b'"kty"' in plain and b'"d"' in plain
+
+
+def _blobs(text: str) -> Iterator[Span]:
+    """Long strings, upper, lower and digits thoroughly mixed, that nothing marks as a fingerprint, a path or data.
+
+    Lines of such strings under one another are encoded data and stay, unless they hold a private key.
+    """
+    blobs = list(_BLOB.finditer(text))
+    for place, match in enumerate(blobs):
+        blob = match.group()
+        start, end = match.span()
+        if len(blob) >= _SHORTEST_ENCODED_KEY and _encoded_key(blob):
+            yield Span(start, end, "SECRET", "secret.encoded")
+            continue
+        if not _BLOB_SIZES[0] <= len(blob) <= _BLOB_SIZES[1] or blob.count("/") > len(blob) / 16:
+            continue
+        neighbours = (place and start - blobs[place - 1].end() < 24) or (
+            place + 1 < len(blobs) and blobs[place + 1].start() - end < 24
+        )
+        if neighbours or not (any(map(str.isupper, blob)) and any(map(str.islower, blob))):
+            continue
+        if not is_random(blob.rstrip("="), 3.9) or is_example(blob):
+            continue
+        if not _FINGERPRINT.search(text[max(0, start - 24) : start]):
+            yield Span(start, end, "SECRET", "secret.random")
+
+
 def find(text: str) -> list[Span]:
-    """Every secret found, unordered; rule secret.pem, secret.jwt, secret.prefix or secret.assigned."""
-    found = [Span(m.start(), m.end(), "SECRET", "secret.prefix") for m in _PREFIXED.finditer(text)]
-    if "eyJ" in text:
+    """Every secret found, unordered, overlaps included; label SECRET, rules secret.*"""
+    if len(text) < 6:
+        return []
+    found: list[Span] = [*issued_keys(text), *assigned(text), *pairs(text), *_blobs(text)]
+    if "ey" in text:
         found += [Span(m.start(), m.end(), "SECRET", "secret.jwt") for m in _JWT.finditer(text)]
     if "-----BEGIN" in text:
-        found += [Span(m.start(), m.end(), "SECRET", "secret.pem") for m in _PEM.finditer(text)]
-    found += [Span(m.start(1), m.end(1), "SECRET", "secret.assigned") for m in _ASSIGNED.finditer(text)]
+        found += _pem(text)
+    if "://" in text:
+        found += _connections(text)
+    if "kind" in text:
+        found += _manifests(text)
+    found += codes(text)
+    low = text.lower()
+    if "identified" in low or "convertto" in low or "password" in low or "key" in low:
+        found += statements(text)
+    if "hook" in low:
+        found += [Span(m.start(), m.end(), "SECRET", "secret.webhook") for m in _WEBHOOK.finditer(text)]
     return found
