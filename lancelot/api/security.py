@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,9 +20,7 @@ BODY_LIMIT_BYTES = 8 * 1024 * 1024
 
 def services_of(request: Request) -> Services:
     """The process's services, put on the application by its lifespan."""
-    services = request.app.state.services
-    assert isinstance(services, Services)
-    return services
+    return cast(Services, request.app.state.services)
 
 
 ServicesDep = Annotated[Services, Depends(services_of)]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from lancelot.api.admission import Admission
+from lancelot.admission import Admission
 from lancelot.errors import TooMany
 
 pytestmark = pytest.mark.anyio

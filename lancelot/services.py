@@ -1,0 +1,271 @@
+"""The composition root: builds every service once, in order, and closes them the other way round."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+
+from lancelot import settings
+from lancelot.admission import Admission
+from lancelot.brain.client import LocalModelClient
+from lancelot.brain.supervisor import Supervisor
+from lancelot.chat import ChatRequest
+from lancelot.config import Config, ConfigStore
+from lancelot.credentials import Credentials
+from lancelot.errors import LancelotError, NotReady
+from lancelot.files import FolderLock, lock_folder
+from lancelot.keys import Keys
+from lancelot.metrics import Metrics
+from lancelot.onboarding.flow import OnboardingFlow
+from lancelot.onboarding.snapshot import Flagship
+from lancelot.onboarding.wiring import build_flow
+from lancelot.providers.base import Provider
+from lancelot.providers.profiles import ProviderProfile, build_provider, profile
+from lancelot.redaction.labels import Span
+from lancelot.redaction.redactor import Redactor
+from lancelot.routing.context import RequestContext
+from lancelot.routing.router import ModelRouter
+from lancelot.store.ledger import ReceiptStore
+from lancelot.store.usage import UsageQueries
+
+__all__ = ["Services", "build_services", "running"]
+
+T = TypeVar("T")
+
+
+class Services:
+    """Everything one process runs, opened with `async with`. `call` reaches its event loop from other threads.
+
+    Args:
+        data_dir: everything that is written.
+        config_dir: the folder of the YAML files.
+        url: address of this process's server, told to command lines through the folder's lock; None without one.
+
+    Raises:
+        Conflict: another process owns the data folder.
+        BadConfig, StoreError: said in words; nothing is left open.
+    """
+
+    def __init__(self, data_dir: Path, config_dir: Path, url: str | None = None) -> None:
+        self.data_dir = data_dir
+        self._url = url
+        self._lock: FolderLock = lock_folder(data_dir)
+        self._opened: list[Any] = [self._lock.release]
+        try:
+            self._build(config_dir)
+        except BaseException:
+            self._close_blocking()
+            raise
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._flagship: tuple[object, ...] = ()
+        self._provider: Provider | None = None
+
+    def _build(self, config_dir: Path) -> None:
+        self.config = ConfigStore(config_dir)
+        gateway = self.config.current.router.gateway
+        self.admission = Admission(gateway.max_concurrent, gateway.max_queued)
+        self.metrics = Metrics()
+        self.keys = Keys(self.data_dir)
+        self.keys.token()
+        self.credentials = Credentials(self.data_dir)
+        self.receipts = ReceiptStore(self.data_dir)
+        self._opened.append(self.receipts.close)
+        self.receipts.subscribe(self.metrics.count)
+        self.usage = UsageQueries(self.receipts.database)
+        self.supervisor = Supervisor(data_dir=self.data_dir)
+        self._opened.append(self.supervisor.stop)
+        external = os.environ.get("LANCELOT_LOCAL_LLM_URL")
+        self.external_brain = bool(external)
+        self.brain = LocalModelClient(external or self._brain_url)
+        self.redactor = Redactor(self.config.current.router.redaction.policies, span_finder=self._spans)
+        self.config.on_change(self._config_changed)
+        self.onboarding: OnboardingFlow = build_flow(
+            data_dir=self.data_dir,
+            config=self.config,
+            supervisor=self.supervisor,
+            redactor=self.redactor,
+            receipts=self.receipts,
+            credentials=self.credentials,
+        )
+        self._opened.append(self.onboarding.close)
+        self._router = ModelRouter(
+            redactor=self.redactor,
+            brain=self.brain,
+            provider=None,
+            profile=None,
+            config=self.config,
+            receipts=self.receipts,
+        )
+
+    # ---- life
+
+    async def __aenter__(self) -> Self:
+        self.loop = asyncio.get_running_loop()
+        await run_in_threadpool(self._start)
+        _RUNNING.append(self)
+        return self
+
+    def _start(self) -> None:
+        self._lock.note({"url": self._url} if self._url else {})
+        if not self.external_brain:
+            self.supervisor.start()
+        self.onboarding.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _RUNNING.remove(self)
+        if self._provider is not None:
+            await self._provider.aclose()
+        await self.brain.aclose()
+        await run_in_threadpool(self._close_blocking)
+
+    def _close_blocking(self) -> None:
+        while self._opened:
+            self._opened.pop()()
+
+    def call(self, work: Coroutine[Any, Any, T], timeout_s: float | None = 300.0) -> T:
+        """The result of a coroutine run on the services' event loop; for pages, which live in other threads."""
+        assert self.loop is not None, "the services are not open"
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return future.result(timeout_s)
+        except BaseException:
+            future.cancel()
+            raise
+
+    # ---- what requests need
+
+    def is_ready(self) -> bool:
+        """Whether the set-up is finished."""
+        return self.onboarding.is_ready
+
+    def missing(self) -> list[str]:
+        """What keeps a request from being carried out right now, in words; empty when nothing does."""
+        missing = self.onboarding.missing()
+        if not missing and not self.external_brain and self.supervisor.base_url is None:
+            missing.append(f"the local model is {self.supervisor.status().state}")
+        return missing
+
+    def router(self) -> ModelRouter:
+        """The router with the present flagship.
+
+        Raises:
+            NotReady: with what is missing.
+        """
+        missing = self.missing()
+        if missing:
+            raise NotReady(f"Lancelot is not ready yet: {'; '.join(missing)}.", missing=missing)
+        self._point_to_flagship()
+        return self._router
+
+    def _point_to_flagship(self) -> None:
+        """Give the router the flagship the operator has verified, when it has changed."""
+        chosen, key = self.onboarding.flagship(), self.onboarding.key()
+        plain = key.get_secret_value() if key else None
+        facts = (chosen, hash(plain), id(self.config.current))
+        if facts == self._flagship:
+            return
+        if chosen is None:
+            raise NotReady("No flagship is verified.", hint="Finish the set-up, or run REPAIR.")
+        found = profile(self.config.current, chosen.provider)
+        provider = build_provider(found, key, base_url=self._flagship_url(chosen, found))
+        old, self._provider, self._flagship = self._provider, provider, facts
+        self._router.set_brains(brain=self.brain, provider=provider, profile=found.at(chosen.base_url))
+        if old is not None and self.loop is not None:
+            asyncio.run_coroutine_threadsafe(old.aclose(), self.loop)
+
+    def _flagship_url(self, chosen: Flagship, found: ProviderProfile) -> Any:
+        """The flagship's address; our own local service may come back on another port, so it is asked each time."""
+        if chosen.base_url is None and found.name == "selfhosted" and found.base_url is None:
+            return self._own_service_url
+        return chosen.base_url
+
+    def _own_service_url(self) -> str:
+        base = os.environ.get("LANCELOT_LOCAL_LLM_URL") or self._brain_url()
+        if base is None:
+            raise NotReady("The local model is not running.", code="local_model_unavailable")
+        return base if base.rstrip("/").endswith("/v1") else f"{base.rstrip('/')}/v1"
+
+    async def utility(self, task: str, payload: dict[str, Any], context: RequestContext) -> dict[str, Any]:
+        """One utility task, with a receipt. Redaction works as soon as the process runs; the rest needs the model."""
+        if task == "redact" and payload.get("mode", "fast") != "thorough":
+            return await self._router.utility(task, payload, context)
+        return await self.router().utility(task, payload, context)
+
+    def explain(self, chat: ChatRequest) -> dict[str, Any]:
+        """Lane, score, risk, task and reasons; no call is made."""
+        try:
+            self._point_to_flagship()
+        except LancelotError:
+            pass  # a dry run needs no flagship
+        return self._router.explain(chat).to_dict()
+
+    # ---- what pages and routes show
+
+    def onboarding_state(self) -> str:
+        """The set-up's state by name."""
+        return str(self.onboarding.state)
+
+    def status(self) -> dict[str, Any]:
+        """The whole system: set-up, local model, flagship lanes, receipts, configuration, data folder."""
+        chosen = self.onboarding.flagship()
+        missing = self.missing()
+        state = self.receipts.state()
+        return {
+            "up": True,
+            "ready": not missing,
+            "missing": missing,
+            "onboarding": {"state": self.onboarding_state()},
+            "local_model": self.brain_status(),
+            "flagship": {"provider": chosen.provider if chosen else None},
+            **self._router.status(),
+            "store": {"written": state.written, "loaded": state.loaded, "waiting": state.waiting},
+            "config": {"problem": self.config.problem.to_dict() if self.config.problem else None},
+            "gateway": {"running": self.admission.inside, "queued": self.admission.queued},
+            "data_dir": str(self.data_dir),
+        }
+
+    def brain_status(self) -> dict[str, Any]:
+        """The local model's service: state, address, process, restarts, weight format."""
+        if self.external_brain:
+            return {"state": "external", "base_url": os.environ["LANCELOT_LOCAL_LLM_URL"]}
+        return self.supervisor.status().to_dict()
+
+    # ---- the local model, for the redactor
+
+    def _brain_url(self) -> str | None:
+        return self.supervisor.base_url
+
+    def _spans(self, text: str) -> list[Span]:
+        found = self.brain.redact_spans_sync(text)
+        return [Span(span["start"], span["end"], span["label"], "model") for span in found]
+
+    def _config_changed(self, config: Config) -> None:
+        self.redactor.set_policies(config.router.redaction.policies)
+
+
+# Pages of this process run without arguments and find the services here; see docs/decisions/0003.
+_RUNNING: list[Services] = []
+
+
+def running() -> Services:
+    """The services this process has open.
+
+    Raises:
+        NotReady: none are.
+    """
+    if not _RUNNING:
+        raise NotReady("No services are open in this process.", hint="Start the console with `make run`.")
+    return _RUNNING[-1]
+
+
+def build_services(url: str | None = None) -> Services:
+    """The services on the data folder and configuration that the environment names."""
+    return Services(settings.data_dir(), settings.config_dir(), url)
