@@ -8,11 +8,13 @@ import time
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["Latency", "Receipt", "new_id", "host_name"]
+__all__ = ["Latency", "Milliseconds", "Receipt", "host_name", "new_id"]
+
+Milliseconds = Annotated[float, AfterValidator(lambda value: round(value, 3))]  # kept to the microsecond
 
 Kind = Literal["request", "attempt", "utility", "approval", "budget", "event"]
 Status = Literal["ok", "error", "cancelled", "parked", "blocked"]
@@ -37,11 +39,11 @@ class Latency(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    redaction_ms: float | None = None
-    decision_ms: float | None = None
-    provider_ms: float | None = None
-    first_token_ms: float | None = None
-    total_ms: float | None = None
+    redaction_ms: Milliseconds | None = None
+    decision_ms: Milliseconds | None = None
+    provider_ms: Milliseconds | None = None
+    first_token_ms: Milliseconds | None = None
+    total_ms: Milliseconds | None = None
 
 
 class Receipt(BaseModel):

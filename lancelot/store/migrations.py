@@ -1,0 +1,119 @@
+"""The database's shape, as numbered steps that are only ever added to.
+
+Each step runs once, in its own transaction, together with its row in `schema_migrations`; a kill in between leaves the
+step undone and it runs at the next start. A released step is never edited.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lancelot.errors import StoreError
+from lancelot.store.database import Database
+
+__all__ = ["MIGRATIONS", "Migration", "migrate", "schema_version"]
+
+
+class Migration(NamedTuple):
+    """One step: its number (1, 2, …), a name for people, and its statements."""
+
+    number: int
+    name: str
+    sql: str
+
+
+RECEIPTS = """
+CREATE TABLE receipts (
+    n BIGINT NOT NULL,
+    id VARCHAR NOT NULL, request_id VARCHAR NOT NULL, parent_id VARCHAR,
+    kind VARCHAR NOT NULL, host VARCHAR NOT NULL, time TIMESTAMP NOT NULL,
+    key_id VARCHAR, conversation_id VARCHAR,
+    task VARCHAR, lane VARCHAR, provider VARCHAR, model VARCHAR, attempt BIGINT,
+    assessment JSON, reasons JSON, risk VARCHAR, complexity DOUBLE, deep_score DOUBLE,
+    tokens_in BIGINT, tokens_out BIGINT, tokens_cached BIGINT, tokens_cache_write BIGINT, tokens_reasoning BIGINT,
+    cost_usd DECIMAL(18,12), price_version VARCHAR,
+    redaction_us BIGINT, decision_us BIGINT, provider_us BIGINT, first_token_us BIGINT, total_us BIGINT,
+    status VARCHAR NOT NULL, finish_reason VARCHAR, error_code VARCHAR,
+    redactions JSON, policy VARCHAR, sent_sha256 VARCHAR, sent_bytes BIGINT, egress VARCHAR,
+    preview VARCHAR, data JSON
+);
+CREATE TABLE journal_state (loaded BIGINT NOT NULL);
+INSERT INTO journal_state VALUES (0);
+"""
+
+SMALL_TABLES = """
+CREATE TABLE exams (
+    id VARCHAR PRIMARY KEY, time TIMESTAMP NOT NULL, model_id VARCHAR, adapter VARCHAR, task VARCHAR NOT NULL,
+    score DOUBLE NOT NULL, items BIGINT NOT NULL, data JSON
+);
+CREATE TABLE outcomes (
+    task_key VARCHAR PRIMARY KEY, n BIGINT NOT NULL, fast_sufficed BIGINT NOT NULL, time TIMESTAMP NOT NULL
+);
+CREATE TABLE approvals (
+    id VARCHAR PRIMARY KEY, time TIMESTAMP NOT NULL, decided_at TIMESTAMP, request_id VARCHAR, status VARCHAR NOT NULL,
+    reason VARCHAR, lane VARCHAR, task VARCHAR, risk VARCHAR, key_id VARCHAR, estimate_usd DECIMAL(18,12),
+    decided_by VARCHAR, note VARCHAR, data JSON
+);
+CREATE TABLE approval_rules (
+    id VARCHAR PRIMARY KEY, time TIMESTAMP NOT NULL, decision VARCHAR NOT NULL, expires_at TIMESTAMP,
+    created_by VARCHAR, uses BIGINT NOT NULL DEFAULT 0, data JSON NOT NULL
+);
+CREATE TABLE repairs (
+    id VARCHAR PRIMARY KEY, time TIMESTAMP NOT NULL, finding VARCHAR NOT NULL, action VARCHAR NOT NULL,
+    status VARCHAR NOT NULL, undone_at TIMESTAMP, data JSON
+);
+CREATE TABLE app_keys (
+    id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, hash VARCHAR NOT NULL, created_at TIMESTAMP NOT NULL,
+    revoked_at TIMESTAMP, last_used_at TIMESTAMP, data JSON
+);
+CREATE TABLE events (
+    id VARCHAR PRIMARY KEY, time TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, severity VARCHAR NOT NULL,
+    title VARCHAR NOT NULL, data JSON
+);
+CREATE TABLE documents (
+    collection VARCHAR NOT NULL, id VARCHAR NOT NULL, time TIMESTAMP NOT NULL, data JSON NOT NULL,
+    PRIMARY KEY (collection, id)
+);
+"""
+
+MIGRATIONS = (
+    Migration(1, "receipts", RECEIPTS),
+    Migration(2, "small tables", SMALL_TABLES),
+)
+
+
+def schema_version(database: Database) -> int:
+    """The number of the newest step this file has seen; 0 for a new file."""
+    database.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations "
+        "(number INTEGER PRIMARY KEY, name VARCHAR NOT NULL, time TIMESTAMP NOT NULL)"
+    )
+    return int(database.query("SELECT coalesce(max(number), 0) FROM schema_migrations")[0][0])
+
+
+def migrate(database: Database, steps: tuple[Migration, ...] = MIGRATIONS) -> list[int]:
+    """Bring the file to the newest shape; returns the numbers of the steps that ran.
+
+    Raises:
+        StoreError: `code` database_too_new, when a newer Lancelot has written the file.
+    """
+    known = max(step.number for step in steps)
+    seen = schema_version(database)
+    if seen > known:
+        raise StoreError(
+            "The receipts database was written by a newer Lancelot.",
+            code="database_too_new",
+            hint="Use that version, or restore a backup made by this one.",
+        )
+    done = []
+    for step in steps:
+        if step.number <= seen:
+            continue
+        with database.transaction() as cursor:
+            cursor.execute(step.sql)
+            cursor.execute(
+                "INSERT INTO schema_migrations VALUES (?, ?, now()::TIMESTAMP)",
+                [step.number, step.name],
+            )
+        done.append(step.number)
+    return done

@@ -1,0 +1,259 @@
+"""Sealed segments: a full piece of the journal as one immutable Parquet file that still proves the chain.
+
+A row is a receipt in columns; the line it came from is put together again byte for byte when the chain is verified.
+Where that is not possible (a line of an older or foreign form), the row carries the line's JSON in `raw`. `check` is
+the start of each line's hash, so that a changed row is found by number; the full hash of the last line and the one
+before the first are in the file's metadata.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lancelot.errors import StoreError
+from lancelot.files import Disk, as_store_error
+from lancelot.store.head import Head
+from lancelot.store.lines import Line, join_line, line_hash, read_lines, sealed_path, split_line
+from lancelot.store.rows import FIELDS, NAMES, Field, plain_decimal
+
+__all__ = ["Damage", "ensure_empty", "read_sealed", "seal", "sealed_head", "sealed_range", "write_sealed"]
+
+ARROW = {
+    "text": pa.string(),
+    "json": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "time": pa.timestamp("us"),
+    "money": pa.decimal128(18, 12),
+}
+SCHEMA = pa.schema(
+    [
+        pa.field("n", pa.int64(), nullable=False),
+        *(pa.field(field.name, ARROW[field.form]) for field in FIELDS),
+        pa.field("check", pa.uint32(), nullable=False),
+        pa.field("raw", pa.string()),
+    ]
+)
+UNIQUE = ("id", "request_id", "parent_id", "sent_sha256")  # a dictionary would only cost space
+DELTA = ("n", "time", "redaction_us", "decision_us", "provider_us", "first_token_us", "total_us", "check")
+FORMAT = b"1"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+INT64 = 2**63
+
+
+class Damage(NamedTuple):
+    """A place where the chain does not hold: the line's number, and whether it is broken or missing."""
+
+    n: int
+    kind: str
+
+
+def seal(source: Path, target: Path, *, disk: Disk | None = None) -> bool:
+    """Turn a full open segment into its Parquet file; False when its own chain is broken.
+
+    A broken segment stays as it is: sealing must not tidy evidence away. The source is not removed (readers of other
+    processes may be in it).
+    """
+    lines: list[Line] = []
+    for _, raw in read_lines(source):
+        line = split_line(raw)
+        if line is None or (lines and (line.n != lines[-1].n + 1 or line.prev != lines[-1].hash)):
+            return False
+        lines.append(line)
+    if not lines:
+        return False
+    write_sealed(lines, target, disk=disk)
+    return True
+
+
+def write_sealed(lines: Sequence[Line], target: Path, *, disk: Disk | None = None) -> None:
+    """Write consecutive lines as a sealed segment: temporary name, fsync, rename, fsync of the folder."""
+    table = _table(lines).replace_schema_metadata(
+        {
+            b"lancelot_format": FORMAT,
+            b"first_prev": lines[0].prev.encode(),
+            b"last_hash": lines[-1].hash.encode(),
+            b"first_n": str(lines[0].n).encode(),
+            b"last_n": str(lines[-1].n).encode(),
+        }
+    )
+    _write_table(table, target, disk or Disk())
+
+
+def ensure_empty(folder: Path) -> None:
+    """Keep a segment of no rows, 0000.parquet, so that readers of `*.parquet` always find one schema."""
+    target = sealed_path(folder, 0)
+    if not target.exists():
+        _write_table(SCHEMA.empty_table(), target, Disk())
+
+
+def sealed_head(path: Path) -> Head:
+    """Number and hash of a sealed segment's last line, from its metadata.
+
+    Raises:
+        StoreError: `code` segment_damaged.
+    """
+    metadata = _metadata(path)
+    return Head(int(metadata[b"last_n"]), metadata[b"last_hash"].decode())
+
+
+def sealed_range(path: Path) -> tuple[int, int, str]:
+    """(first number, last number, hash of the line before the first) of a sealed segment."""
+    metadata = _metadata(path)
+    return int(metadata[b"first_n"]), int(metadata[b"last_n"]), metadata[b"first_prev"].decode()
+
+
+def read_sealed(path: Path) -> Iterator[Line | Damage]:
+    """The lines of a sealed segment, put together again; at the first row that does not fit, a `Damage`, then no more.
+
+    Raises:
+        StoreError: `code` segment_damaged, when the file cannot be read at all.
+    """
+    metadata = _metadata(path)
+    prev, expected, last = metadata[b"first_prev"].decode(), int(metadata[b"first_n"]), int(metadata[b"last_n"])
+    try:
+        table = pq.read_table(path, memory_map=False)
+    except (pa.ArrowException, OSError) as problem:
+        raise _damaged(path) from problem
+    numbers, checks, raws = (table.column(name).to_pylist() for name in ("n", "check", "raw"))
+    fields, columns = _columns(table)
+    for index, (n, check, raw) in enumerate(zip(numbers, checks, raws, strict=True)):
+        if n != expected:
+            yield Damage(expected, "missing")
+            return
+        payload = raw.encode() if raw is not None else _rebuild(fields, [column[index] for column in columns])
+        hash_ = line_hash(join_line(n, prev, payload))
+        if int(hash_[:8], 16) != check:
+            yield Damage(n, "broken")
+            return
+        yield Line(n, prev, payload, hash_)
+        prev, expected = hash_, n + 1
+    if expected != last + 1:
+        yield Damage(expected, "missing")
+    elif prev != metadata[b"last_hash"].decode():
+        yield Damage(last, "broken")
+
+
+def _metadata(path: Path) -> dict[bytes, bytes]:
+    try:
+        metadata = pq.read_schema(path).metadata
+    except (pa.ArrowException, OSError) as problem:
+        raise _damaged(path) from problem
+    if not metadata or metadata.get(b"lancelot_format") != FORMAT:
+        raise _damaged(path)
+    return dict(metadata)
+
+
+def _damaged(path: Path) -> StoreError:
+    return StoreError(
+        f"The sealed journal segment {path.name} cannot be read.",
+        code="segment_damaged",
+        hint="Restore it from a backup; `lancelot receipts verify` tells what is missing.",
+    )
+
+
+def _write_table(table: Any, target: Path, disk: Disk) -> None:
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            compression_level=6,
+            use_dictionary=[name for name in table.schema.names if name not in (*UNIQUE, *DELTA)],
+            column_encoding=dict.fromkeys(DELTA, "DELTA_BINARY_PACKED"),
+            write_statistics=[name for name in ("n", "time", "id") if name in table.schema.names],
+        )
+        temporary.chmod(0o600)
+        with temporary.open("rb") as file:
+            disk.fsync(file.fileno())
+        disk.rename(temporary, target)
+        disk.fsync_folder(target.parent)
+    except OSError as problem:
+        temporary.unlink(missing_ok=True)
+        raise as_store_error(problem, target) from problem
+
+
+def _table(lines: Sequence[Line]) -> Any:
+    columns: list[list[Any]] = [[] for _ in FIELDS]
+    raws: list[str | None] = []
+    for line in lines:
+        values = _split(line.payload)
+        raws.append(None if values else line.payload.decode())
+        for column, value in zip(columns, values or [None] * len(FIELDS), strict=True):
+            column.append(value)
+    data = {
+        "n": [line.n for line in lines],
+        **dict(zip(NAMES, columns, strict=True)),
+        "check": [int(line.hash[:8], 16) for line in lines],
+        "raw": raws,
+    }
+    table = pa.table(data, schema=SCHEMA)
+    fields, back = _columns(table)
+    for index, line in enumerate(lines):
+        if raws[index] is None and _rebuild(fields, [column[index] for column in back]) != line.payload:
+            raws[index] = line.payload.decode()
+    return table.set_column(SCHEMA.get_field_index("raw"), SCHEMA.field("raw"), pa.array(raws, pa.string()))
+
+
+def _columns(table: Any) -> tuple[list[Field], list[list[Any]]]:
+    """The record's fields in the file's own order (an older file may have fewer), and their values."""
+    known = {field.name: field for field in FIELDS}
+    fields = [known[name] for name in table.schema.names if name in known]
+    return fields, [table.column(field.name).to_pylist() for field in fields]
+
+
+def _split(payload: bytes) -> list[Any] | None:
+    """The values of a line's record in the order of `FIELDS`; None when it does not fit the columns."""
+    try:
+        record = orjson.loads(payload)
+        if not record.keys() <= set(NAMES):
+            return None
+        return [_value(field.form, record.get(field.name)) for field in FIELDS]
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+
+
+def _value(form: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if form == "json":
+        return orjson.dumps(value).decode()
+    if form == "time":
+        if not TIME.fullmatch(value):
+            raise ValueError(form)
+        return datetime.fromisoformat(value[:-1])
+    if form == "money":
+        return Decimal(value)
+    if form == "float":
+        return float(value)
+    if form == "int" and not (type(value) is int and -INT64 <= value < INT64):
+        raise ValueError(form)
+    if form == "text" and not isinstance(value, str):
+        raise ValueError(form)
+    return value
+
+
+def _rebuild(fields: Sequence[Field], values: Sequence[Any]) -> bytes:
+    record: dict[str, Any] = {}
+    for field, value in zip(fields, values, strict=True):
+        if value is None:
+            continue
+        if field.form == "json":
+            record[field.name] = orjson.Fragment(value)
+        elif field.form == "time":
+            record[field.name] = value.isoformat(timespec="microseconds") + "Z"
+        elif field.form == "money":
+            record[field.name] = plain_decimal(value)
+        else:
+            record[field.name] = value
+    return orjson.dumps(record)
