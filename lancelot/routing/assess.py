@@ -1,0 +1,131 @@
+"""Assess one request: task, risk, what must stay here, how much the deep lane is needed; each with its reason.
+
+Deterministic features first; the local model's classification, when it came in time, is one more input. Works on the
+raw request, in memory, on this machine; what leaves this module are numbers, names and reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lancelot.chat import ChatRequest
+from lancelot.routing.assessment import Assessment, Capabilities, Risk
+from lancelot.routing.conversation import follow_up
+from lancelot.routing.features import Features
+from lancelot.routing.policy import RoutingPolicy
+from lancelot.routing.rules import fired, rule_book
+from lancelot.routing.score import Score, score
+
+__all__ = ["assess", "assess_features"]
+
+UNREADABLE = 0.5  # below this share of Latin letters the English risk rules cannot vouch for a text
+
+
+def assess(
+    chat: ChatRequest,
+    *,
+    signals: Mapping[str, Any] | None = None,
+    classification: Mapping[str, Any] | None = None,
+    redactions: Mapping[str, int] | None = None,
+    priors: Mapping[str, float] | None = None,
+    keep_local: bool = False,
+    config: RoutingPolicy | None = None,
+) -> Assessment:
+    """The assessment of a request.
+
+    Args:
+        signals: failure signals of an earlier answer ("sig_…"), when there are any.
+        classification: {"label", "confidence"} of the local model, or {"skipped": why}.
+        redactions: personal data found, {label: count}; blocked labels keep the request here.
+        priors: task type -> share of outcomes in which the fast lane did not suffice (0..1).
+        keep_local: the caller's own wish.
+    """
+    return assess_features(
+        Features.of(chat),
+        signals=signals,
+        classification=classification,
+        redactions=redactions,
+        priors=priors,
+        keep_local=keep_local,
+        config=config,
+    )
+
+
+def assess_features(
+    features: Features,
+    *,
+    signals: Mapping[str, Any] | None = None,
+    classification: Mapping[str, Any] | None = None,
+    redactions: Mapping[str, int] | None = None,
+    priors: Mapping[str, float] | None = None,
+    keep_local: bool = False,
+    config: RoutingPolicy | None = None,
+) -> Assessment:
+    """The same, of features counted already."""
+    policy = config or RoutingPolicy()
+    staying = _keep_local(features, redactions or {}, keep_local, policy)
+    risk, risk_reasons = _risk(features, policy)
+    state = follow_up(features)
+    judged = score(
+        features, signals=signals, classification=classification, priors=priors, follow_up=state, config=policy
+    )
+    reasons = [*judged.reasons]
+    if classification and "skipped" in classification:
+        reasons.append(f"local classification skipped: {classification['skipped']}")
+    return Assessment(
+        task=judged.task,
+        task_confidence=judged.task_confidence,
+        risk=risk,
+        risk_reasons=tuple(risk_reasons),
+        keep_local=tuple(staying),
+        complexity=judged.complexity,
+        deep_score=judged.deep,
+        known=judged.known,
+        follow_up=state,
+        signals=judged.signals,
+        local_can=_local_can(judged, features, policy),
+        tools=features.tools,
+        capabilities=Capabilities(
+            tools=bool(features.tools),
+            vision=features.images > 0,
+            structured=features.structured,
+            context_tokens=features.context_tokens,
+        ),
+        classification=dict(classification or {}),
+        features=features.to_dict(),
+        reasons=tuple(reasons),
+    )
+
+
+def _keep_local(features: Features, redactions: Mapping[str, int], asked: bool, policy: RoutingPolicy) -> list[str]:
+    staying = ["the caller asks that this is not sent out"] if asked else []
+    staying += [f"{rule.name}: {rule.reason}" for rule in fired(rule_book().keep_local, features)]
+    staying += [f"{rule.name}: {rule.reason}" for rule in policy.keep_local if rule.pattern.search(features.full)]
+    blocked = sorted(label for label in redactions if label in policy.blocked_labels and redactions[label])
+    if blocked:
+        staying.append(f"blocked data types: {', '.join(blocked)}")
+    return staying
+
+
+def _risk(features: Features, policy: RoutingPolicy) -> tuple[Risk, list[str]]:
+    found = [(rule.level, f"{rule.name}: {rule.reason}") for rule in fired(rule_book().risk, features)]
+    found += [
+        (rule.level, f"{rule.name}: {rule.reason}") for rule in policy.risk_rules if rule.pattern.search(features.full)
+    ]
+    level = rule_book().tool_risk(features.tools)
+    if level is not None:
+        found.append((level, "tools: a tool it may call writes or acts"))
+    reasons = [f"{reason} ({level} risk)" for level, reason in found]
+    levels = {level for level, _ in found}
+    for worst in ("high", "medium"):
+        if worst in levels:
+            return worst, reasons
+    if features.images or (not features.words and features.latin < UNREADABLE) or features.latin < UNREADABLE:
+        return "unknown", ["the risk rules cannot read this text or picture (risk unknown)"]
+    return "low", reasons
+
+
+def _local_can(judged: Score, features: Features, policy: RoutingPolicy) -> bool:
+    named = {judged.task, judged.task.split(".")[0]} & policy.local_answers
+    return bool(named) and judged.task_confidence >= policy.thresholds.local_confidence and not features.tools

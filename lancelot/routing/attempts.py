@@ -1,0 +1,210 @@
+"""One call after another: reserve, call, judge, settle, receipt; and whether a dearer brain should try next."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+from lancelot.chat import Answer, Usage
+from lancelot.errors import (
+    BadInput,
+    BudgetSpent,
+    ContentFiltered,
+    ContextTooLong,
+    LancelotError,
+    LocalModelError,
+    NotReady,
+    ProviderAuth,
+    ProviderError,
+)
+from lancelot.routing.brains import Brains, tokens_spent
+from lancelot.routing.decide import Decision, decide
+from lancelot.routing.journey import Attempt, Journey, milliseconds_since
+from lancelot.routing.judge import Verdict, judge
+from lancelot.routing.lanes import Lane
+from lancelot.routing.ports import Budgets, Outcomes
+from lancelot.routing.recorder import Recorder
+
+__all__ = ["Attempts"]
+
+# errors that say nothing about the lane's health
+CALLERS_OWN = (BadInput, ContextTooLong, ContentFiltered, BudgetSpent)
+
+
+class Attempts:
+    """Runs attempts for one router."""
+
+    def __init__(self, brains: Brains, budgets: Budgets, outcomes: Outcomes, recorder: Recorder) -> None:
+        self.brains = brains
+        self._budgets = budgets
+        self._outcomes = outcomes
+        self.recorder = recorder
+
+    async def begin(self, journey: Journey) -> Attempt:
+        """The next attempt on the decided lane, money set aside for it.
+
+        Raises:
+            BudgetSpent: another request took the rest of the budget a moment ago.
+            NotReady: the lane's breaker has opened a moment ago, or its one trial call is under way.
+        """
+        lane = journey.decision.lane
+        assert lane is not None
+        if not self.brains.breakers[lane].allow():
+            state = self.brains.breakers[lane].state()
+            raise NotReady(
+                f"The {lane} lane is being tried again after failures ({state.reason}).",
+                hint="Try again in a moment.",
+                retry_after=max(1.0, round(state.ends_in_s, 1)),
+                request_id=journey.request_id,
+            )
+        usd, tokens = self.brains.most(lane, journey)
+        try:
+            reservation = self._budgets.reserve(lane, journey.context.key_id, usd, tokens)
+        except BudgetSpent:
+            self.brains.breakers[lane].gave_up()
+            raise
+        attempt = Attempt(
+            lane=lane,
+            number=len(journey.attempts) + 1,
+            model=self.brains.model(lane),
+            provider=self.brains.provider_name(lane),
+            egress=self.brains.egress(lane),
+            parent_id=journey.last.id if journey.attempts else None,
+            reasons=list(journey.decision.reasons),
+            reservation=reservation,
+        )
+        journey.attempts.append(attempt)
+        return attempt
+
+    async def complete(self, journey: Journey, attempt: Attempt) -> Answer:
+        """One whole answer, restored and judged (`attempt.data["signal"]`); its receipt is durable on return."""
+        attempt.began = time.perf_counter()
+        try:
+            async with asyncio.timeout(
+                journey.deadline.left() + 1.0
+            ):  # brains keep the deadline; this is the last resort
+                answer = await self.brains.complete(attempt.lane, journey, journey.deadline)
+        except asyncio.CancelledError:
+            await self.cancelled(journey, attempt)
+            raise
+        except (LancelotError, TimeoutError) as problem:
+            raise await self.failed(journey, attempt, problem) from None
+        self.arrived(attempt, answer)
+        if attempt.lane is not Lane.LOCAL:
+            answer = journey.redacted.restore_answer(answer)
+        verdict = judge(answer, journey.chat)
+        await self.finished(journey, attempt, verdict)
+        return answer
+
+    def arrived(self, attempt: Attempt, answer: Answer) -> None:
+        """Take over what the answer says of itself."""
+        attempt.provider_ms = milliseconds_since(attempt.began)
+        attempt.model = answer.model or attempt.model
+        attempt.finish_reason = answer.finish_reason
+        attempt.usage = answer.usage
+        attempt.sent_sha256 = answer.sent_sha256
+        attempt.first_token_ms = answer.first_token_ms
+
+    async def finished(self, journey: Journey, attempt: Attempt, verdict: Verdict) -> None:
+        """An answer came: settle, remember the outcome, write the receipt."""
+        self.brains.breakers[attempt.lane].succeeded()
+        if not verdict.ok:
+            attempt.data["signal"] = verdict.signal
+            attempt.reasons.append(f"signal {verdict.signal}: {verdict.reason}")
+        attempt.data["sufficed"] = verdict.ok
+        if journey.assessment.task != "unknown":
+            self._outcomes.record(journey.assessment.task, attempt.lane, verdict.ok)
+        await self._close(journey, attempt)
+
+    async def failed(self, journey: Journey, attempt: Attempt, problem: Exception) -> LancelotError:
+        """A call failed: tell the breaker, write the receipt; gives back the error as the caller may see it."""
+        if not isinstance(problem, LancelotError):
+            problem = ProviderError("The answer did not come in time.", code="deadline", hint="Raise the deadline.")
+        attempt.status, attempt.error_code = "error", problem.code
+        attempt.provider_ms = milliseconds_since(attempt.began)
+        breaker = self.brains.breakers[attempt.lane]
+        if isinstance(problem, CALLERS_OWN):
+            breaker.gave_up()
+        else:
+            breaker.failed(problem.code, retry_after=problem.retry_after)
+        attempt.reasons.append(f"error {problem.code}: {problem.title}")
+        await self._close(journey, attempt)
+        return problem
+
+    async def cancelled(self, journey: Journey, attempt: Attempt) -> None:
+        """The caller has gone: close the books."""
+        if attempt.recorded:
+            return
+        attempt.status, attempt.error_code = "cancelled", "client_disconnected"
+        attempt.provider_ms = milliseconds_since(attempt.began)
+        self.brains.breakers[attempt.lane].gave_up()
+        attempt.reasons.append("the caller went away before the answer was complete")
+        await self._close(journey, attempt)
+
+    async def _close(self, journey: Journey, attempt: Attempt) -> None:
+        self.brains.price(attempt, journey)
+        _usd, guess = self.brains.most(attempt.lane, journey)
+        nothing_sent = attempt.status == "error" and attempt.usage == Usage()
+        if nothing_sent:
+            attempt.reservation.release()
+        else:
+            attempt.reservation.settle(attempt.cost_usd, tokens_spent(attempt.usage, guess))
+        await self.recorder.attempt(journey, attempt)
+
+    def next_after_error(self, journey: Journey, attempt: Attempt, problem: LancelotError) -> bool:
+        """Whether another lane tries after an error; the journey then has its decision."""
+        if "error" not in journey.policy.escalate_on or isinstance(problem, (BadInput, ProviderAuth)):
+            return False
+        if isinstance(problem, ContentFiltered) and "refusal" not in journey.policy.escalate_on:
+            return False
+        return self._next(
+            journey,
+            attempt,
+            f"error {problem.code}",
+            down=isinstance(problem, (ProviderError, NotReady, LocalModelError)),
+        )
+
+    def next_after_verdict(self, journey: Journey, attempt: Attempt) -> bool:
+        """Whether a dearer lane tries because the answer will not do; the journey then has its decision."""
+        signal = attempt.data.get("signal")
+        if signal is None or signal not in journey.policy.escalate_on:
+            return False
+        return self._next(journey, attempt, f"signal {signal}", down=False)
+
+    def _next(self, journey: Journey, attempt: Attempt, why: str, *, down: bool) -> bool:
+        policy = journey.policy
+        if journey.decision.held or journey.forced is not None or journey.deadline.left() <= 0:
+            return False
+        if len(journey.attempts) >= policy.max_attempts:
+            attempt.data["stopped"] = "max_attempts"
+            return False
+        tried = {one.lane for one in journey.attempts}
+        above = [lane for lane in attempt.lane.above() if lane not in tried]
+        for lane in above:
+            if self._decided(journey, lane, f"escalated from {attempt.lane} to {lane}: {why}"):
+                return True
+        if down and not journey.decision.hard and attempt.lane is Lane.DEEP and Lane.FAST not in tried:
+            return self._decided(journey, Lane.FAST, f"failed over from deep to fast: {why}")
+        return False
+
+    def _decided(self, journey: Journey, lane: Lane, reason: str) -> bool:
+        cap = journey.policy.max_cost_usd
+        usd, _tokens = self.brains.most(lane, journey)
+        if cap is not None and usd is not None and journey.spent_usd() + usd > cap:
+            journey.last.data["stopped"] = "max_cost_usd_per_request"
+            return False
+        decision: Decision = decide(
+            replace(journey.assessment, reasons=(reason,)),
+            journey.policy,
+            self._budgets.view(journey.context.key_id),
+            self.brains.states(),
+            forced=lane,
+            allowed=journey.allowed,
+        )
+        if decision.lane is not lane or decision.parked is not None:
+            return False
+        # the forced-lane rule is the router's own doing here, not the caller's
+        reasons = tuple(one for one in decision.reasons if not one.startswith("forced_"))
+        journey.decision = replace(decision, reasons=reasons, hard=journey.decision.hard)
+        return True

@@ -1,0 +1,180 @@
+"""The three lanes as things that can be called: who answers, what it can do, what a call costs at most."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from lancelot.chat import Answer, ChatRequest, Chunk, Usage
+from lancelot.providers.base import Deadline, Provider
+from lancelot.providers.prices import cost, estimate
+from lancelot.providers.profiles import ProviderProfile
+from lancelot.routing.breaker import Breaker
+from lancelot.routing.decide import LaneState
+from lancelot.routing.journey import Attempt, Journey
+from lancelot.routing.lanes import Lane
+from lancelot.routing.policy import RoutingPolicy
+from lancelot.routing.ports import LocalBrain
+
+__all__ = ["Brains", "classify"]
+
+LOCAL_CONTEXT = 2000  # tokens the local lane takes unless the brain says otherwise
+OUTPUT_GUESS = 1024  # tokens reserved for an answer whose length the caller does not limit
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class Brains:
+    """Lane states and calls. The local model sees raw text only on this machine or where the operator trusts it."""
+
+    def __init__(
+        self,
+        local: LocalBrain | None,
+        provider: Provider | None,
+        profile: ProviderProfile | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.local = local
+        self.provider = provider
+        self.profile = profile
+        self.breakers = {lane: Breaker(clock=clock) for lane in Lane}
+
+    def set_limits(self, policy: RoutingPolicy) -> None:
+        """Breaker limits of the configuration in force."""
+        for breaker in self.breakers.values():
+            breaker.limits = policy.breaker
+
+    def states(self) -> dict[Lane, LaneState]:
+        """Each lane's health and abilities at this moment."""
+        return {lane: self._with_health(lane, self._abilities(lane)) for lane in Lane}
+
+    def model(self, lane: Lane) -> str | None:
+        """The configured model of a flagship lane; None for the local one, which names itself."""
+        return None if lane is Lane.LOCAL or self.profile is None else self.profile.model(lane.value)
+
+    def provider_name(self, lane: Lane) -> str:
+        """As receipts name it."""
+        return "local" if lane is Lane.LOCAL else getattr(self.provider, "name", "none")
+
+    def egress(self, lane: Lane) -> Literal["none", "loopback", "remote"]:
+        """Where the bytes of a call go."""
+        if lane is Lane.LOCAL:
+            return "loopback" if self.local is not None and self.local.is_loopback else "remote"
+        address = getattr(self.provider, "base_url", None) or (self.profile.base_url if self.profile else None)
+        if callable(address):
+            address = address()
+        if not address:
+            return "loopback" if self.profile is not None and self.profile.name == "selfhosted" else "remote"
+        return "loopback" if urlsplit(str(address)).hostname in LOOPBACK else "remote"
+
+    def sees_raw(self) -> bool:
+        """Whether the local brain may see originals."""
+        local = self.local
+        return local is not None and (local.is_loopback or getattr(local, "trusted", None) is True)
+
+    def local_chat(self, journey: Journey) -> ChatRequest:
+        """What the local lane is sent."""
+        return journey.chat if self.sees_raw() else journey.redacted.chat
+
+    async def complete(self, lane: Lane, journey: Journey, deadline: Deadline) -> Answer:
+        """One whole answer, originals restored."""
+        if lane is Lane.LOCAL:
+            assert self.local is not None
+            answer = await self.local.chat(self.local_chat(journey), deadline)
+            return answer if self.sees_raw() else journey.redacted.restore_answer(answer)
+        assert self.provider is not None
+        return await self.provider.complete(journey.redacted, model=self.model(lane) or "auto", deadline=deadline)
+
+    def stream(self, lane: Lane, journey: Journey, deadline: Deadline) -> AsyncIterator[Chunk]:
+        """The answer piece by piece, placeholders still in it unless the local brain saw originals."""
+        if lane is Lane.LOCAL:
+            assert self.local is not None
+            return self.local.stream(self.local_chat(journey), deadline)
+        assert self.provider is not None
+        return self.provider.stream(journey.redacted, model=self.model(lane) or "auto", deadline=deadline)
+
+    def most(self, lane: Lane, journey: Journey) -> tuple[Decimal | None, int]:
+        """The most a call can cost: US dollars (None is unknown) and tokens; what budgets set aside for it."""
+        tokens_in = journey.assessment.capabilities.context_tokens
+        tokens_out = journey.chat.output_limit or OUTPUT_GUESS
+        model = self.model(lane)
+        usd = Decimal(0) if lane is Lane.LOCAL else None
+        if model is not None:
+            usd = estimate(model, tokens_in, tokens_out, journey.config.prices)
+        return usd, tokens_in + tokens_out
+
+    def price(self, attempt: Attempt, journey: Journey) -> None:
+        """Fill in what an attempt cost: the price list for the flagship, power for the local model."""
+        if attempt.lane is Lane.LOCAL:
+            hourly = journey.policy.power_usd_per_hour
+            if hourly is not None and attempt.provider_ms is not None:
+                hours = Decimal(str(round(attempt.provider_ms, 3))) / Decimal(3_600_000)
+                attempt.cost_usd, attempt.price_version = hourly * hours, "power"
+            return
+        priced = cost(attempt.model or "", attempt.usage, journey.config.prices)
+        attempt.cost_usd, attempt.price_version = priced.usd, priced.version
+
+    def _abilities(self, lane: Lane) -> LaneState:
+        if lane is Lane.LOCAL:
+            if self.local is None:
+                return LaneState(available=False, why="there is no local model")
+            context = getattr(self.local, "context", None)
+            return LaneState(
+                model=getattr(self.local, "model_id", None) or "local",
+                tools=False,
+                vision=False,
+                structured=False,
+                max_input_tokens=context if isinstance(context, int) else LOCAL_CONTEXT,
+            )
+        if self.provider is None or self.profile is None:
+            return LaneState(available=False, why="no provider is set up")
+        model = self.profile.model(lane.value)
+        able = self.profile.capabilities(model)
+        return LaneState(
+            model=model,
+            tools=able.tools,
+            vision=able.vision,
+            structured=able.structured_output,
+            max_input_tokens=able.max_input_tokens,
+        )
+
+    def _with_health(self, lane: Lane, state: LaneState) -> LaneState:
+        health = self.breakers[lane].state()
+        if not state.available or health.state != "open":
+            return state
+        why = f"left alone for {health.ends_in_s:.0f} s more after {health.failures} failures ({health.reason})"
+        return replace(state, available=False, why=why, retry_after=round(health.ends_in_s, 1))
+
+
+async def classify(local: LocalBrain | None, text: str, budget_ms: float) -> Mapping[str, Any]:
+    """The local model's classification, or why there is none; never takes longer than the budget."""
+    if budget_ms <= 0:
+        return {"skipped": "turned off"}
+    if local is None:
+        return {"skipped": "there is no local model"}
+    began = time.perf_counter()
+    try:
+        async with asyncio.timeout(budget_ms / 1000):
+            found = await local.classify(text)
+    except TimeoutError:
+        return {"skipped": f"not done within {budget_ms:.0f} ms"}
+    except Exception as problem:  # noqa: BLE001 - the decision never hangs on the local model
+        return {"skipped": f"it failed ({getattr(problem, 'code', 'internal')})"}
+    return {
+        "label": str(found.label),
+        "confidence": round(float(found.confidence), 3),
+        "below_bar": bool(getattr(found, "below_bar", False)),
+        "ms": round((time.perf_counter() - began) * 1000, 1),
+    }
+
+
+def tokens_spent(usage: Usage, guess: int) -> int:
+    """Tokens for the budget: as reported, or the cautious guess when nothing was."""
+    if usage.input is None and usage.output is None:
+        return guess
+    return (usage.input or 0) + (usage.output or 0)

@@ -1,0 +1,81 @@
+"""The seams of the router: what it needs of its neighbours, so that each can be replaced by a fake in tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+from lancelot.chat import Answer, ChatRequest, Chunk
+from lancelot.config import Config
+from lancelot.providers.base import Deadline
+from lancelot.redaction.redactor import RedactedRequest
+from lancelot.routing.decide import BudgetView
+from lancelot.routing.lanes import Lane
+from lancelot.store.receipts import Receipt
+
+__all__ = ["Budgets", "ConfigSource", "LocalBrain", "Outcomes", "ReceiptSink", "Redacts", "Reservation"]
+
+
+class Redacts(Protocol):
+    """`redaction.Redactor`."""
+
+    def redact_request(
+        self, request: ChatRequest, *, policy: str = "default", mode: str = "fast", conversation: str | None = None
+    ) -> RedactedRequest: ...
+
+
+class LocalBrain(Protocol):
+    """`brain.LocalModelClient`."""
+
+    @property
+    def is_loopback(self) -> bool: ...
+
+    async def classify(self, text: str, labels: Any = None) -> Any: ...
+
+    async def chat(self, request: ChatRequest, deadline: Deadline) -> Answer: ...
+
+    def stream(self, request: ChatRequest, deadline: Deadline) -> AsyncIterator[Chunk]: ...
+
+
+class ReceiptSink(Protocol):
+    """`store.ReceiptStore`; durable when `awrite` returns."""
+
+    async def awrite(self, receipt: Receipt) -> Any: ...
+
+
+class ConfigSource(Protocol):
+    """`config.ConfigStore`."""
+
+    @property
+    def current(self) -> Config: ...
+
+
+class Outcomes(Protocol):
+    """What happened before on each task type."""
+
+    def record(self, task: str, lane: Lane, sufficed: bool) -> None: ...
+
+    def priors(self) -> Mapping[str, float]: ...
+
+
+class Reservation(Protocol):
+    """Money and tokens set aside for one call."""
+
+    def settle(self, usd: Decimal | None, tokens: int) -> None:
+        """What it really cost; None is unknown. Settling twice changes nothing."""
+        ...
+
+    def release(self) -> None:
+        """Nothing was spent."""
+        ...
+
+
+class Budgets(Protocol):
+    """`routing.budget.BudgetKeeper`."""
+
+    def view(self, key_id: str | None) -> BudgetView: ...
+
+    def reserve(self, lane: Lane, key_id: str | None, usd: Decimal | None, tokens: int) -> Reservation:
+        """Raises BudgetSpent when the call could pass a limit."""
+        ...

@@ -1,0 +1,171 @@
+"""ModelRouter: carries a request all the way, to the cheapest brain that can do it; its receipt tells why.
+
+redact -> assess -> budget -> decide (pure) -> call, escalate -> restore -> receipt
+
+routed = await router.handle(request)            # RoutedResponse
+stream = await router.stream(request)            # RoutedStream: lane and receipt id known, then `async for chunk`
+router.explain(request)                          # the decision alone; no call is made
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lancelot.chat import Answer, ChatRequest, parse_chat
+from lancelot.errors import LancelotError
+from lancelot.providers.base import Provider
+from lancelot.providers.profiles import ProviderProfile
+from lancelot.routing.attempts import Attempts
+from lancelot.routing.brains import Brains
+from lancelot.routing.budget import NoBudgets
+from lancelot.routing.context import RequestContext
+from lancelot.routing.explain import Explanation, explanation
+from lancelot.routing.journey import Attempt, Journey, RoutedResponse
+from lancelot.routing.lanes import Lane
+from lancelot.routing.outcomes import MemoryOutcomes
+from lancelot.routing.ports import Budgets, ConfigSource, LocalBrain, Outcomes, ReceiptSink, Redacts
+from lancelot.routing.prepare import Preparer
+from lancelot.routing.recorder import Recorder
+from lancelot.routing.streaming import RoutedStream, pieces
+from lancelot.routing.utility import UtilityTasks
+
+__all__ = ["Explanation", "ModelRouter", "RequestContext", "RoutedResponse", "RoutedStream"]
+
+
+class ModelRouter:
+    """Routes requests. Safe for many at once on one event loop.
+
+    Args:
+        redactor: the only maker of what may leave.
+        brain: the local model; None while there is none.
+        provider, profile: the flagship and its lanes; None while none is set up.
+        config: configuration in force, asked at every request.
+        receipts: where receipts become durable.
+        ledger: outcomes by task type; kept in memory when None.
+        budgets: money and token limits; none when None.
+        approvals: where parked requests wait; without it they are refused with `approval_needed`.
+    """
+
+    def __init__(
+        self,
+        *,
+        redactor: Redacts,
+        brain: LocalBrain | None,
+        provider: Provider | None,
+        profile: ProviderProfile | None,
+        config: ConfigSource,
+        receipts: ReceiptSink,
+        ledger: Outcomes | None = None,
+        budgets: Budgets | None = None,
+        approvals: Any = None,
+    ) -> None:
+        self.brains = Brains(brain, provider, profile)
+        self.budgets = budgets or NoBudgets()
+        self.outcomes = ledger or MemoryOutcomes()
+        self.recorder = Recorder(receipts)
+        self._preparer = Preparer(redactor, config, self.brains, self.budgets, self.outcomes, self.recorder, approvals)
+        self._attempts = Attempts(self.brains, self.budgets, self.outcomes, self.recorder)
+        self._utility = UtilityTasks(self.brains, redactor, self.recorder, self._preparer)
+
+    async def handle(
+        self, request: ChatRequest | dict[str, Any], *, context: RequestContext | None = None
+    ) -> RoutedResponse:
+        """One complete answer. Its receipts are durable when this returns.
+
+        Raises:
+            BadInput, NotFound: the request is wrong, or names an unknown model.
+            StoreError: receipts cannot be written; nothing was paid for.
+            ApprovalNeeded, BudgetSpent, Forbidden, NotReady, LocalModelError, ProviderError: as they say.
+        """
+        journey = await self._preparer.prepare(_chat(request), context or RequestContext())
+        kept: tuple[Attempt, Answer] | None = None
+        while True:
+            attempt = await self._attempts.begin(journey)
+            try:
+                answer = await self._attempts.complete(journey, attempt)
+            except LancelotError as problem:
+                if self._attempts.next_after_error(journey, attempt, problem):
+                    continue
+                if kept is None:
+                    problem.extra.setdefault("request_id", journey.request_id)
+                    problem.extra.setdefault("receipt_id", attempt.id)
+                    raise
+                return _response(journey, *kept)  # an imperfect answer is better than the next brain's error
+            kept = (attempt, answer)
+            if not self._attempts.next_after_verdict(journey, attempt):
+                return _response(journey, attempt, answer)
+
+    def stream(self, request: ChatRequest | dict[str, Any], context: RequestContext | None = None) -> RoutedStream:
+        """The answer piece by piece. Await it to know lane and receipt before the first chunk, or just iterate.
+
+        Escalates until the first content arrives, not after. Raises as `handle` does, before the first chunk;
+        a provider that breaks later raises from the iteration.
+        """
+        return RoutedStream(pieces(self._preparer, self._attempts, _chat(request), context or RequestContext()))
+
+    def explain(self, request: ChatRequest | dict[str, Any], *, context: RequestContext | None = None) -> Explanation:
+        """Lane, score, risk, task and every reason at this moment; calls nothing and writes nothing."""
+        return explanation(self._preparer.look(_chat(request), context or RequestContext()))
+
+    def set_brains(
+        self, *, brain: LocalBrain | None, provider: Provider | None, profile: ProviderProfile | None
+    ) -> None:
+        """Other brains from the next request on (the operator has chosen another provider)."""
+        self.brains.local, self.brains.provider, self.brains.profile = brain, provider, profile
+
+    def status(self) -> dict[str, Any]:
+        """{"lanes": {lane: {"available", "why", "model", "breaker": {…}}}, "receipts": {…}} for pages and routes."""
+        states = self.brains.states()
+        problem = self.recorder.problem
+        return {
+            "lanes": {
+                lane.value: {
+                    "available": state.available,
+                    "why": state.why,
+                    "model": state.model,
+                    "provider": self.brains.provider_name(lane),
+                    "breaker": self._breaker(lane),
+                }
+                for lane, state in states.items()
+            },
+            "receipts": {"writable": problem is None, "problem": problem.to_dict() if problem else None},
+        }
+
+    async def utility(
+        self, task: str, payload: dict[str, Any], context: RequestContext | None = None
+    ) -> dict[str, Any]:
+        """One utility task of the local model, with a receipt; shapes as in `routing.utility`. Nothing leaves."""
+        return await self._utility.run(task, payload, context or RequestContext())
+
+    def _breaker(self, lane: Lane) -> dict[str, Any]:
+        state = self.brains.breakers[lane].state()
+        return {
+            "state": state.state,
+            "reason": state.reason,
+            "failures": state.failures,
+            "ends_in_s": round(state.ends_in_s, 1),
+        }
+
+
+def _chat(request: ChatRequest | dict[str, Any]) -> ChatRequest:
+    return request if isinstance(request, ChatRequest) else parse_chat(request)
+
+
+def _response(journey: Journey, attempt: Attempt, answer: Answer) -> RoutedResponse:
+    return RoutedResponse(
+        answer=answer,
+        lane=attempt.lane,
+        reasons=list(attempt.reasons),
+        receipt_id=attempt.id,
+        request_id=journey.request_id,
+        redactions=dict(journey.redacted.counts),
+        usage=answer.usage,
+        cost_usd=journey.total_cost(),
+        latency=journey.latency(),
+        model=attempt.model or answer.model,
+        provider=attempt.provider,
+        task=journey.assessment.task,
+        risk=journey.assessment.risk,
+        attempts=len(journey.attempts),
+        warning=journey.warning,
+    )

@@ -1,0 +1,109 @@
+"""The utility tasks as requests of their own: always local, always with a receipt.
+
+classify  {"text", "labels"?}        -> {"label", "confidence"}
+extract   {"text", "schema"}         -> {"data"}
+summarize {"text"}                   -> {"summary"}
+rewrite   {"text", "conversation"?}  -> {"query"}
+redact    {"text"}                   -> {"spans": [{"start", "end", "label"}]}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from lancelot.chat import ChatRequest, Message
+from lancelot.errors import BadInput, LancelotError, LocalModelError, NotFound
+from lancelot.routing.brains import Brains
+from lancelot.routing.context import RequestContext
+from lancelot.routing.journey import milliseconds_since
+from lancelot.routing.lanes import Lane
+from lancelot.routing.ports import Redacts
+from lancelot.routing.prepare import Preparer
+from lancelot.routing.recorder import Recorder
+from lancelot.store.receipts import Latency, Receipt
+
+__all__ = ["TASKS", "UtilityTasks"]
+
+TASKS = ("classify", "extract", "summarize", "redact", "rewrite")
+
+
+class UtilityTasks:
+    """Runs utility tasks for one router."""
+
+    def __init__(self, brains: Brains, redactor: Redacts, recorder: Recorder, preparer: Preparer) -> None:
+        self._brains = brains
+        self._redactor = redactor
+        self._recorder = recorder
+        self._preparer = preparer
+
+    async def run(self, task: str, payload: dict[str, Any], context: RequestContext) -> dict[str, Any]:
+        """The task's answer; a receipt of kind `utility` is durable on return.
+
+        Raises:
+            NotFound: no such task. BadInput: a field is missing or wrong. LocalModelError: the model does not answer.
+        """
+        if task not in TASKS:
+            raise NotFound("There is no such utility task.", hint=f"Tasks are {', '.join(TASKS)}.")
+        text = payload.get("text")
+        if not isinstance(text, str) or not text.strip():
+            raise BadInput("`text` must be a text that is not empty.", param="text")
+        if self._brains.local is None:
+            raise LocalModelError("There is no local model yet.", hint="Finish the set-up first.")
+        _config, policy = self._preparer.policy()
+        await self._recorder.ready()
+        began, counts = time.perf_counter(), {}
+        if not self._brains.sees_raw():
+            # a brain beyond this machine that the operator does not trust gets placeholders
+            redacted = self._redactor.redact_request(
+                ChatRequest(messages=[Message(role="user", content=text)]), mode="rules"
+            )
+            text, counts = redacted.chat.last_user_text(), dict(redacted.counts)
+        receipt = Receipt(
+            request_id=context.request_id,
+            kind="utility",
+            key_id=context.key_id,
+            task=task,
+            lane="local",
+            provider="local",
+            reasons=[f"utility task {task}: always local"],
+            risk="low",
+            redactions=counts,
+            egress=self._brains.egress(Lane.LOCAL),
+        )
+        try:
+            async with asyncio.timeout(context.deadline_s or policy.deadline_s):
+                answer = await self._call(task, text, payload)
+        except asyncio.CancelledError:
+            receipt.status, receipt.error_code = "cancelled", "client_disconnected"
+            raise
+        except TimeoutError:
+            receipt.status, receipt.error_code = "error", "deadline"
+            raise LocalModelError("The local model did not answer in time.", hint="Send less text.") from None
+        except LancelotError as problem:
+            receipt.status, receipt.error_code = "error", problem.code
+            raise
+        finally:
+            taken = round(milliseconds_since(began), 3)
+            receipt.latency = Latency(provider_ms=taken, total_ms=taken)
+            receipt.model = getattr(self._brains.local, "model_id", None)
+            await self._recorder.write(None, receipt)
+        return answer | {"receipt_id": receipt.id}
+
+    async def _call(self, task: str, text: str, payload: dict[str, Any]) -> dict[str, Any]:
+        brain: Any = self._brains.local
+        if task == "classify":
+            found = await brain.classify(text, labels=payload.get("labels"))
+            below = {"below_bar": True} if getattr(found, "below_bar", False) else {}
+            return {"label": found.label, "confidence": found.confidence} | below
+        if task == "extract":
+            schema = payload.get("schema")
+            if not isinstance(schema, dict) or not schema:
+                raise BadInput("`schema` must be an object of fields.", param="schema")
+            return {"data": await brain.extract(text, schema)}
+        if task == "summarize":
+            return {"summary": await brain.summarize(text)}
+        if task == "rewrite":
+            return {"query": await brain.rewrite(text, conversation=payload.get("conversation"))}
+        return {"spans": await brain.redact_spans(text)}
