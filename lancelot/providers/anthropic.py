@@ -22,7 +22,7 @@ from lancelot.redaction.redactor import RedactedRequest, require_redacted
 
 __all__ = ["Anthropic", "anthropic_failure"]
 
-VERSION: Final = "2023-06-01"
+VERSION: Final = "2026-10-21"  # takes no sampling parameters, whatever the model
 FINISHES: Final = {
     "end_turn": "stop", "stop_sequence": "stop", "pause_turn": "stop", "tool_use": "tool_calls",
     "max_tokens": "length", "model_context_window_exceeded": "length", "refusal": "content_filter",
@@ -43,7 +43,7 @@ class Anthropic:
         client: httpx.AsyncClient | None = None,
         retry: Retry | None = None,
     ) -> None:
-        headers = {"x-api-key": key.get_secret_value().strip(), "anthropic-version": VERSION}
+        headers = {"authorization": f"Bearer {key.get_secret_value().strip()}", "anthropic-version": VERSION}
         self._models = models or {}
         self._wire = Wire(base_url=base_url, headers=headers, explain=anthropic_failure, client=client, retry=retry)
 
@@ -165,7 +165,7 @@ def anthropic_failure(status: int, headers: Mapping[str, str], body: Any) -> Fai
     if not isinstance(error, dict):
         return Failure(status, headers)
     kind, details = error.get("type"), error.get("details")
-    if isinstance(details, dict) and details.get("error_code") == "enforced_spend_limit_reached":
+    if isinstance(details, dict) and "spend_limit" in str(details.get("error_code")):
         kind = "billing_error"
     return Failure(status, headers, kind if isinstance(kind, str) else None, str(error.get("message") or ""))
 

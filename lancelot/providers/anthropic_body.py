@@ -32,12 +32,6 @@ def anthropic_body(chat: ChatRequest, model: str, takes: ModelEntry | None) -> d
         "max_tokens": min(limit, takes.max_output_tokens or limit),
         "messages": messages,
     }
-    if takes.sampling_params:
-        # the API takes one of the two, and temperature up to 1
-        if chat.temperature is not None:
-            body["temperature"] = min(chat.temperature, 1.0)
-        elif chat.top_p is not None:
-            body["top_p"] = chat.top_p
     if chat.stop:
         body["stop_sequences"] = [chat.stop] if isinstance(chat.stop, str) else chat.stop
     if user := chat.safety_identifier or chat.user:

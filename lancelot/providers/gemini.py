@@ -35,7 +35,7 @@ DELAY: Final = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
 class Gemini:
-    """A Provider over `POST {base_url}/v1beta/models/{model}:generateContent`."""
+    """A Provider over `POST {base_url}/v1/models/{model}:generateContent`."""
 
     name = "gemini"
 
@@ -97,7 +97,7 @@ class Gemini:
             yield Chunk({}, reading.finish, reading.usage, reading.model, live.sent_sha256)
 
     async def list_models(self, *, deadline: Deadline) -> list[str]:
-        reply = await self._wire.get("/v1beta/models?pageSize=1000", deadline)
+        reply = await self._wire.get("/v1/models?pageSize=1000", deadline)
         if not isinstance(reply.body, dict) or "models" not in reply.body:
             raise self._wire.failed(200, reply.headers, reply.body)
         names = [str(entry.get("name") or "") for entry in objects(reply.body["models"])]
@@ -181,7 +181,7 @@ def gemini_failure(status: int, headers: Mapping[str, str], body: Any) -> Failur
 
 
 def _path(model: str) -> str:
-    return f"/v1beta/models/{quote(model.removeprefix('models/'), safe='')}"
+    return f"/v1/models/{quote(model.removeprefix('models/'), safe='')}"
 
 
 def _usage(usage: Any) -> Usage:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from recording import RecordingServer
+
+from tests.recording import RecordingServer
 
 
 @pytest.fixture
