@@ -12,10 +12,37 @@ import streamlit as st
 from lancelot.errors import LancelotError
 from local_models.errors import ModelError
 
-__all__ = ["empty_state", "money", "page_guard", "redactions_in_words", "show_error", "tokens"]
+__all__ = [
+    "LABEL_COLOURS",
+    "LABEL_WORDS",
+    "empty_state",
+    "money",
+    "page_guard",
+    "redactions_in_words",
+    "show_error",
+    "tokens",
+]
 
 log = logging.getLogger(__name__)
 
+# one tint a type, told apart by colour-blind eyes too (Okabe and Ito's palette, with lighter and darker kin)
+LABEL_COLOURS = {
+    "PERSON": "#0072b2",
+    "USERNAME": "#56b4e9",
+    "EMAIL": "#009e73",
+    "PHONE": "#66c2a4",
+    "ADDRESS": "#e69f00",
+    "LOCATION": "#f0c05a",
+    "ORG": "#999933",
+    "ID": "#cc79a7",
+    "CARD": "#aa4499",
+    "IBAN": "#882255",
+    "IP": "#6a6f7b",
+    "URL": "#4d8fac",
+    "DATE": "#b8860b",
+    "DATE_OF_BIRTH": "#d55e00",
+    "SECRET": "#c0392b",
+}
 LABEL_WORDS = {
     "PERSON": ("name", "names"),
     "EMAIL": ("e-mail address", "e-mail addresses"),
@@ -47,7 +74,7 @@ def page_guard() -> Iterator[None]:
         yield
     except (LancelotError, ModelError) as error:
         show_error(error)
-    except Exception as error:  # noqa: BLE001 - the page boundary
+    except Exception as error:
         if type(error).__module__.startswith("streamlit"):
             raise
         log.exception("a page failed: %s", type(error).__name__)

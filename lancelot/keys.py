@@ -105,7 +105,7 @@ class Keys:
                 found = key
         return Caller(key=found) if found else None
 
-    def list(self) -> list[AppKey]:
+    def all(self) -> list[AppKey]:
         """All keys, revoked ones included, oldest first."""
         return [*self._load()]
 

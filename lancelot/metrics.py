@@ -16,16 +16,22 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        names = {"registry": self._registry, "namespace": "lancelot"}
-        self.requests = Counter("requests", "Attempts by lane and status", ["lane", "status"], **names)
-        self.tokens = Counter("tokens", "Tokens as providers reported them", ["lane", "direction"], **names)
-        self.cost = Counter("cost_usd", "Known cost in US dollars", ["lane"], **names)
-        self.unpriced = Counter("unpriced_requests", "Attempts whose model has no price", ["lane"], **names)
-        self.redactions = Counter("redactions", "Redacted spans by type", ["label"], **names)
-        self.latency = Histogram("request_seconds", "Whole attempt", ["lane"], buckets=LATENCY_BUCKETS_S, **names)
-        self.ready = Gauge("ready", "1 when requests would be carried out", **names)
-        self.brain_ready = Gauge("local_model_ready", "1 when the local utility model answers", **names)
-        self.queued = Gauge("gateway_queued", "Requests waiting for a place", **names)
+        home = self._registry
+        self.requests = Counter("lancelot_requests", "Attempts by lane and status", ["lane", "status"], registry=home)
+        self.tokens = Counter(
+            "lancelot_tokens", "Tokens as providers reported them", ["lane", "direction"], registry=home
+        )
+        self.cost = Counter("lancelot_cost_usd", "Known cost in US dollars", ["lane"], registry=home)
+        self.unpriced = Counter(
+            "lancelot_unpriced_requests", "Attempts whose model has no price", ["lane"], registry=home
+        )
+        self.redactions = Counter("lancelot_redactions", "Redacted spans by type", ["label"], registry=home)
+        self.latency = Histogram(
+            "lancelot_request_seconds", "Whole attempt", ["lane"], buckets=LATENCY_BUCKETS_S, registry=home
+        )
+        self.ready = Gauge("lancelot_ready", "1 when requests would be carried out", registry=home)
+        self.brain_ready = Gauge("lancelot_local_model_ready", "1 when the local utility model answers", registry=home)
+        self.queued = Gauge("lancelot_gateway_queued", "Requests waiting for a place", registry=home)
 
     def count(self, receipt: Receipt) -> None:
         """Add one attempt."""

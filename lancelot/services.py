@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -201,10 +202,8 @@ class Services:
 
     def explain(self, chat: ChatRequest) -> dict[str, Any]:
         """Lane, score, risk, task and reasons; no call is made."""
-        try:
+        with suppress(LancelotError):  # a dry run needs no flagship
             self._point_to_flagship()
-        except LancelotError:
-            pass  # a dry run needs no flagship
         return self._router.explain(chat).to_dict()
 
     # ---- what pages and routes show

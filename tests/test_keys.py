@@ -52,7 +52,7 @@ def test_a_key_is_kept_hashed_and_shown_once(tmp_path: Path) -> None:
 
 def test_a_key_added_by_another_process_is_seen(tmp_path: Path) -> None:
     running = Keys(tmp_path)
-    assert running.list() == []
+    assert running.all() == []
     _, secret = Keys(tmp_path).add("later")
     assert running.check(secret) is not None
 
@@ -62,7 +62,7 @@ def test_a_revoked_key_stays_listed_and_opens_nothing(tmp_path: Path) -> None:
     _, secret = keys.add("agent")
     keys.revoke("agent")
     assert keys.check(secret) is None
-    assert [key.name for key in keys.list()] == ["agent"]
+    assert [key.name for key in keys.all()] == ["agent"]
     with pytest.raises(NotFound):
         keys.revoke("agent")
     keys.add("agent")  # the name is free again

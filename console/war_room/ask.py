@@ -64,7 +64,9 @@ def answer(found: RoutedResponse) -> None:
 
 with page_guard():
     st.title("Ask")
-    st.caption("Personal data and secrets are replaced before anything leaves this machine, and put back in the answer.")
+    st.caption(
+        "Personal data and secrets are replaced before anything leaves this machine, and put back in the answer."
+    )
     missing = get_services().missing()
     if missing:
         empty_state("Not ready yet", "What is missing: " + "; ".join(missing) + ".", ":material/flag:")

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
-
-from lancelot.api.security import OperatorDep, ServicesDep
 
 __all__ = ["router"]
 

@@ -60,9 +60,7 @@ def error_response(path: str, error: LancelotError, headers: dict[str, str] | No
         sent["WWW-Authenticate"] = "Bearer"
     if path.startswith("/v1"):
         return JSONResponse(openai_error(error), status_code=error.status, headers=sent)
-    return JSONResponse(
-        problem(error), status_code=error.status, headers=sent, media_type="application/problem+json"
-    )
+    return JSONResponse(problem(error), status_code=error.status, headers=sent, media_type="application/problem+json")
 
 
 def install(app: FastAPI) -> None:

@@ -1,4 +1,4 @@
-"""The gateway: OpenAI's chat completions and models, and the utility tasks, for any program that changes its base URL."""
+"""The gateway: OpenAI's chat completions and models, and the utility tasks, for any program with a base URL to set."""
 
 from __future__ import annotations
 

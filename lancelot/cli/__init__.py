@@ -10,8 +10,8 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="lancelot",
-    help="Sets up, runs, pays for and repairs a whole LLM system. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, "
-    "3 a person must act.",
+    help="Sets up, runs, pays for and repairs a whole LLM system. Exit codes: 0 done, 1 refused or failed, 2 wrong "
+    "usage, 3 a person must act.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

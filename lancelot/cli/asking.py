@@ -9,6 +9,7 @@ import orjson
 import typer
 
 from lancelot import settings
+from lancelot.cli.connect import Connection, connect
 from lancelot.cli.output import NEEDS_PERSON, Out, command, json_lines, read_text
 from lancelot.config import load_config
 from lancelot.errors import BadInput, LancelotError
@@ -85,8 +86,11 @@ def route(
         return json_lines(out, one)
     found = one({"prompt": read_text(text)})
     score = f"{found['deep_score']:.2f}" if found["deep_score"] is not None else "unknown"
-    out.result(found, [f"{found['lane']} lane (deep score {score}, risk {found['risk']}, task {found['task']})"]
-               + [f"  - {reason}" for reason in found["reasons"]])
+    out.result(
+        found,
+        [f"{found['lane']} lane (deep score {score}, risk {found['risk']}, task {found['task']})"]
+        + [f"  - {reason}" for reason in found["reasons"]],
+    )
     return 0
 
 
@@ -100,8 +104,14 @@ def redact(
     """What would leave this machine of a text: placeholders and the spans they stand for."""
     if mode == "thorough":
         with connect() as server:
-            return _each(out, text, jsonl, lambda item: server.post(
-                "/v1/utility/redact", {"text": _text_of(item), "policy": policy, "mode": mode}))
+            return _each(
+                out,
+                text,
+                jsonl,
+                lambda item: server.post(
+                    "/v1/utility/redact", {"text": _text_of(item), "policy": policy, "mode": mode}
+                ),
+            )
     policies = load_config(settings.config_dir()).router.redaction.policies
     if policy not in policies:
         raise BadInput(f"There is no policy {policy}.", hint=f"Policies: {', '.join(sorted(policies))}.")
@@ -176,7 +186,9 @@ def _utility(out: Out, task: str, text: str | None, jsonl: bool, extra: dict[str
         if jsonl:
             return json_lines(out, lambda item: _call(server, task, extra | item))
         found = _call(server, task, extra | {"text": read_text(text)})
-    words = str(found[SHOWN[task]]) if task in SHOWN else orjson.dumps(found["data"], option=orjson.OPT_INDENT_2).decode()
+    words = (
+        str(found[SHOWN[task]]) if task in SHOWN else orjson.dumps(found["data"], option=orjson.OPT_INDENT_2).decode()
+    )
     out.result(found, words)
     return 0
 

@@ -17,7 +17,7 @@ __all__ = ["register"]
 
 def list_keys(out: Out) -> int:
     """All application keys; secrets are not kept and cannot be shown."""
-    keys = Keys(data_dir()).list()
+    keys = Keys(data_dir()).all()
     lines = [
         f"{key.id}  {key.name}  {','.join(key.lanes)}  {'revoked' if key.revoked else 'active'}" for key in keys
     ] or ["No application keys yet. `lancelot keys add NAME` makes one."]

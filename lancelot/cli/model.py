@@ -26,9 +26,7 @@ def list_models(out: Out) -> int:
     """Pinned models, their licence and size, and which one is installed."""
     folder = data_dir() / "models"
     rows = [_row(pin, folder) for pin in load_lock().models]
-    lines = [
-        f"{row['id']:<32} {row['licence']:<12} {_size(row['bytes']):>9}  {row['state']}" for row in rows
-    ]
+    lines = [f"{row['id']:<32} {row['licence']:<12} {_size(row['bytes']):>9}  {row['state']}" for row in rows]
     out.result({"models": rows}, lines)
     return 0
 
@@ -115,7 +113,8 @@ def tune(
     with connect() as server:
         found = server.get("/system/model/tuning") if show else server.post("/system/model", {"action": "tune"})
     lines = [
-        f"{row['format']:<8} prefill {row['prefill_tps']:>8.0f} tok/s  decode {row['decode_tps']:>7.0f} tok/s  {row['verdict']}"
+        f"{row['format']:<8} prefill {row['prefill_tps']:>8.0f} tok/s  decode {row['decode_tps']:>7.0f} tok/s  "
+        f"{row['verdict']}"
         for row in found.get("formats", [])
     ]
     out.result(found, lines or ["Not tuned yet. `lancelot model tune` measures."])
@@ -148,5 +147,3 @@ def register(app: typer.Typer) -> None:
     for function in (install, verify, status, tune, exam):
         command(group)(function)
     app.add_typer(group, name="model")
-
-

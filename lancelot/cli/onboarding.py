@@ -107,12 +107,16 @@ def onboard(
     provider: Annotated[Provider, typer.Option(help="The one flagship provider.")],
     base_url: Annotated[str | None, typer.Option(help="Self-hosted only: any OpenAI-compatible address.")] = None,
     key_env: Annotated[str | None, typer.Option(help="Environment variable that holds the key.")] = None,
-    comms: Annotated[str, typer.Option(help="local, or a channel's address (mailto://, ntfy://, https://…).")] = "local",
+    comms: Annotated[
+        str, typer.Option(help="local, or a channel's address (mailto://, ntfy://, https://…).")
+    ] = "local",
     code: Annotated[str | None, typer.Option(help="The code a remote channel delivered.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the local model's licence and download.")] = False,
 ) -> int:
     """Provision this machine to READY without a browser, with progress. Resumes; exit 3 while a code is awaited."""
-    if not yes and not typer.confirm("Install the local utility model (a download of about 93 MB, Apache-2.0)?", err=True):
+    if not yes and not typer.confirm(
+        "Install the local utility model (a download of about 93 MB, Apache-2.0)?", err=True
+    ):
         return NEEDS_PERSON
     given = {"provider": provider, "base_url": base_url, "key_env": key_env, "comms": comms, "code": code}
     with connect() as server:

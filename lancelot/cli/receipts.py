@@ -128,8 +128,8 @@ def usage(
     with connect() as server:
         found = server.get("/usage/summary", by=by, since=since_time(since))
     rows = [
-        f"{row['group'] or '-':<24} {row['requests']:>8} requests {row['tokens_in']:>12} in {row['tokens_out']:>12} out  "
-        + ("cost unknown" if row["cost_usd"] is None else f"${row['cost_usd']}")
+        f"{row['group'] or '-':<24} {row['requests']:>8} requests {row['tokens_in']:>12} in "
+        f"{row['tokens_out']:>12} out  " + ("cost unknown" if row["cost_usd"] is None else f"${row['cost_usd']}")
         for row in found["groups"]
     ]
     out.result(found, rows or ["No usage yet."])

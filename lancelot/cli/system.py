@@ -41,14 +41,14 @@ def status_lines(found: dict[str, Any]) -> list[str]:
 
 def serve(
     out: Out,
-    port: Annotated[int | None, typer.Option(help="Port on this machine.", show_default="LANCELOT_PORT or 8501")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port on this machine.", show_default="LANCELOT_PORT or 8501")
+    ] = None,
 ) -> int:
     """Run control plane and gateway without pages, until Ctrl-C."""
     host, at = settings.host(), port or settings.port()
     app = create_app(lambda: build_services(url=f"http://{host}:{at}"))
-    server = uvicorn.Server(
-        uvicorn.Config(app, host=host, port=at, log_level="warning", timeout_graceful_shutdown=10)
-    )
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=at, log_level="warning", timeout_graceful_shutdown=10))
     out.note(f"Lancelot listens on http://{host}:{at} (control plane at /docs, gateway at /v1). Ctrl-C stops it.")
     server.run()
     if not server.started:

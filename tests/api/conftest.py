@@ -13,6 +13,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from lancelot.store.usage import UsageQueries
 
 from lancelot import settings
 from lancelot.admission import Admission
@@ -25,7 +26,6 @@ from lancelot.providers.profiles import profile
 from lancelot.redaction.redactor import Redactor
 from lancelot.routing.router import ModelRouter
 from lancelot.store.ledger import ReceiptStore
-from lancelot.store.usage import UsageQueries
 from tests.fakes import FakeProvider
 from tests.routing.fakes import FakeBrain
 

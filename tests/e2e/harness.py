@@ -118,7 +118,9 @@ def running_console(data_dir: Path, log: Path, env: dict[str, str] | None = None
         console.stop()
 
 
-def lancelot(data_dir: Path, *words: str, stdin: str | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def lancelot(
+    data_dir: Path, *words: str, stdin: str | None = None, timeout: float = 300
+) -> subprocess.CompletedProcess[str]:
     """The command line on a data folder; standard output and error as text."""
     return subprocess.run(
         [sys.executable, "-m", "lancelot.cli", *words],
