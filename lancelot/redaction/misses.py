@@ -56,7 +56,8 @@ class Misses:
     def count(self) -> int:
         """How many reports are kept."""
         try:
-            return sum(1 for line in self.path.open("rb") if line.strip())
+            with self.path.open("rb") as file:
+                return sum(1 for line in file if line.strip())
         except FileNotFoundError:
             return 0
 
