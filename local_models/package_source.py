@@ -36,7 +36,7 @@ class LocatedWheel:
 
 
 def locate_wheel(source: PackageSource, settings: FetchSettings) -> LocatedWheel:
-    """Ask pip where the wheel is; nothing is downloaded.
+    """Ask pip where the wheel is. An index that serves metadata apart (as PyPI does) is not asked for the wheel itself.
 
     Raises:
         SourceProblem: pip is missing, or finds no such wheel.
