@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
+from lancelot.redaction.rules.checks import luhn, mod97
 
-__all__ = ["cards", "emails", "ibans", "ip_addresses", "luhn", "mac_addresses", "mod97"]
+__all__ = ["cards", "emails", "ibans", "ip_addresses", "mac_addresses"]
 
 _EMAIL = re.compile(
     r"(?:[^\W_]|[_%+-])(?:[\w%+'*=!#$&~^|-]|\.(?!\.))*@(?!\d+\.\d+\b(?!\.))"
@@ -53,23 +54,6 @@ _IBAN_LENGTHS = {
     }.items()
     for country in countries.split()
 }
-
-
-def luhn(digits: str) -> bool:
-    """Whether the last digit is the Luhn check digit of the others."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit)
-        if place % 2:
-            value = value * 2 - 9 if value > 4 else value * 2
-        total += value
-    return total % 10 == 0
-
-
-def mod97(number: str) -> bool:
-    """ISO 7064 MOD 97-10, as an IBAN (letters and digits only) carries it."""
-    moved = number[4:] + number[:4]
-    return int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
 
 
 def emails(text: str) -> Iterator[Span]:

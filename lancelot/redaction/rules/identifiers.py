@@ -1,0 +1,118 @@
+"""Identifiers told by a cue word in front: MRN, SSN, passport, insurance, account, customer number, plate, #AB-1234.
+
+Order, invoice, ticket and tracking numbers are left alone: they name a thing, not a person.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lancelot.redaction.labels import Span
+
+__all__ = ["identifiers"]
+
+# These name an identifier by themselves; the value may follow at once.
+_STRONG = (
+    r"mrns?|medical record|ssns?|social[ -]security|nhs|npi|dea|itin|utr|nino|ni no|national insurance|"
+    r"tax(?:payer)?[ -]?(?:id\w*|reference|no|number|file number)|council tax|vat(?: id)?|steuer(?:nummer|-?id\w*)|ust-?id\w*|"
+    r"passport|visa|residen(?:ce|cy)(?: card| permit)?|green card|driv(?:er|ing)['’]?s?['’]?[ -](?:licen[sc]e|lic)|dl|"
+    r"licen[sc]e(?: plate)?|licen[sc]ia|identity card|national id\w*|id[ -]card|voter(?: id)?|aadhaa?r|pan|"
+    r"insurance|health[ -]?(?:plan|card|insurance)|policy(?:holder)?|police|medicare|medicaid|beneficiary|subscriber|enrollee|"
+    r"(?:kranken)?versicherten?(?:nummer|nr)|versicherungs?nummer|sozialversicherungsnummer|kundennummer|"
+    r"vertragsnummer|kontonummer|personalnummer|ausweis(?:nummer|nr)|numéro de sécurité sociale|n° de client|"
+    r"personnummer|cpr|cpf|cnpj|curp|rfc|dni|nie|nif|nir|bsn|egn|pesel|codice fiscale|personal (?:id|number)|"
+    r"bank account|acct|account|a/c|sort[ -]code|routing|aba|swift|bic|mandate|creditor id|pension|"
+    r"vin|vehicle id\w*|imei|imsi|iccid|meid|device id|serial|plate|kennzeichen|number plate|registration(?: plate)?|"
+    r"frequent[ -]flyer|loyalty|library card|membership|donor(?: card)?|badge|warrant card|chart|specimen|sample id|accession|"
+    r"encounter|hospital (?:number|no|id)|case|claim|docket|certificate|permit|prescription|rx|ndc|patient id|"
+    r"beneficiary id|claimant"
+)
+# These need a word such as number or id, or a sign, between them and the value.
+_WEAK = (
+    r"patient|member|customer|client|employee|emp|staff|student|matriculation|enrol?lment|tenant|user|contract|file|"
+    r"record|group|plan|card|reference|ref|contact|person|personnel|participant|candidate|applicant|citizen|citizenship|"
+    r"resident|contractor|supplier|vendor|payee|payer|payroll|trust|fund|loan|mortgage|deposit|investor|broker|agent|"
+    r"officer|guest|crew|pilot|driver|vehicle|meter|phone|sim|study|trial|subject|lab|report|identification|identity|unique|"
+    r"business|company|registration|employer|court|inmate|prisoner|service|rank|unit|visit|admission|room key|"
+    r"application|intake|referral|authorization|authorisation|approval"
+)
+_NUMBER = (
+    r"(?:id(?:entifier|entification)?s?|numbers?|num|no|nos|nr|nummer|número|numero|n°|code|ref(?:erence)?|card|key)"
+)
+_LINK = r"(?:[ \t]{0,2}(?:\([a-z]{2,12}\)|is|was|are|of|as|:|=|#|–|—|-(?=\s)|\(|\"|'|\\\"|№|n°|ending in|ends? with|ist|est|es)){0,4}"
+_TOKEN = (
+    r"(?=[A-Za-z]{0,8}[-/_.:]?[A-Za-z]{0,8}[-/_.:]?\d|[A-Za-z]{2,8}[-/][A-Za-z0-9]{1,6}[-/]?\d)"
+    r"[A-Za-z0-9]+(?:[-/_.:][A-Za-z0-9]+){0,6}"
+)
+_MORE = r"(?-i:(?: (?!(?:AM|PM|MG|ML|KG)\b)(?:\d[\dA-Z]{0,11}(?:-\d+)*|[A-Z]{1,3}\d[\dA-Z]*)(?![a-z.,]?\d|[a-z%]|[:/]\d)){0,6}(?: [A-Z](?![\w'’.]))?)"
+_VALUE = rf"[#*]?\s?(?P<value>(?:(?-i:[A-Z]{{1,4}}) (?=\d))?{_TOKEN}{_MORE})"
+
+_CUED = re.compile(
+    rf"(?<![A-Za-z0-9])(?:(?P<strong>{_STRONG})(?P<joined>[ _-]?{_NUMBER}\b\.?)?|(?P<weak>{_WEAK})[ _-]?{_NUMBER}\b\.?)"
+    rf"(?:[ _-]{_NUMBER}\b\.?)?(?:\s\([^)\n]{{1,20}}\))?[\"']?(?P<link>{_LINK})[ \t]{{0,3}}[\"']?{_VALUE}",
+    re.IGNORECASE,
+)
+_WEAK_SIGN = re.compile(
+    rf"\b(?:{_WEAK}|(?-i:ID|Id))[\"']?[ \t]?(?:[:=#][ \t]?|no\. ?|nr\. ?|is )[\"'#]{{0,2}}(?P<value>{_TOKEN}{_MORE})",
+    re.IGNORECASE,
+)
+_BARE_ID = re.compile(
+    rf"(?:(?<![A-Za-z0-9_])(?-i:ID|I\.D\.)|\b(?-i:Id|id)(?=\s?(?:number|no\.|is|#|:)))(?:\s?(?:number|no\.?))?[\"']?"
+    rf"(?:[ \t]{{0,2}}(?:is|was|:|=|#|\()){{0,2}}[ \t]{{0,2}}[\"'#]{{0,2}}(?P<value>{_TOKEN}{_MORE})",
+    re.IGNORECASE,
+)
+_HASHED = re.compile(r"(?<![\w&/#])#(?:[A-Z]{1,6}-?\d{3,}[\dA-Z-]*|\d{3,}-[A-Z\d-]{2,}|\d{5,}[A-Z]{1,3})(?![\w-])")
+_PLATE = re.compile(
+    r"\b(?:plates?|kennzeichen|registration|reg\.?|vehicle|car|van|truck|licen[sc]e plate)\b[^\n\d.;]{0,18}?[\s:#\"'(,]"
+    r"((?-i:[A-ZÄÖÜ]{1,3}[ -][A-Z]{1,2}[ -]?\d{1,4}|[A-Z]{2}\d{2}[ -]?[A-Z]{3}|[A-Z]{1,3}[ -]?\d{2,4}[ -]?[A-Z]{0,3}|"
+    r"\d{1,4}[ -]?[A-Z]{2,3}[ -]?\d{0,4}))(?!\w|-\w)",
+    re.IGNORECASE,
+)
+_NOT_PERSONAL = re.compile(
+    r"(?:order|invoice|ticket|tracking|purchase|part|article|model|bug|issue|build|product|test|use|"
+    r"edge|best|worst|base|in|flight|port|line|page|version|suit|stair|bookcase|phone)[ _-]*$",
+    re.IGNORECASE,
+)
+_UNITS = re.compile(
+    r"\d+(?:\.\d+)?(?:st|nd|rd|th|k|m|mg|ml|kg|g|cm|mm|km|h|hrs?|min|mins|s|ms|px|pt|gb|mb|kb|am|pm|x|d|y|yr|yrs|w|%)?$",
+    re.I,
+)
+_YEARLIKE = re.compile(r"(?:19|20)\d{2}$")
+
+
+def _identifying(value: str, strong: bool) -> bool:
+    """Enough digits to single somebody out, and not an amount, a year, a size or a version."""
+    digits = sum(c.isdigit() for c in value)
+    if digits < (3 if strong else 4) and not (digits >= 2 and len(value) >= 6):
+        return False
+    if _YEARLIKE.fullmatch(value) or (_UNITS.fullmatch(value) and not value.isdigit()):
+        return False
+    if value.isdigit() and digits < (4 if strong else 5):
+        return False
+    return not (value.count(".") >= 1 and value.replace(".", "").isdigit() and len(value) < 8)
+
+
+def identifiers(text: str) -> Iterator[Span]:
+    """Values after a cue word (id.cue), `#AB-1234` forms (id.hash) and number plates (id.plate); label ID."""
+    for match in _CUED.finditer(text):
+        if _NOT_PERSONAL.search(text[max(0, match.start() - 12) : match.start()]):
+            continue
+        start, end = match.span("value")
+        value = match.group("value")
+        told = match.group("weak") or match.group("joined") or match.group("link").strip()
+        # Without "number", "is" or a sign in between, only something that cannot be an amount or a count.
+        if not told and value.isdigit() and len(value) < 5:
+            continue
+        if _identifying(value, bool(match.group("strong") or match.group("weak"))):
+            yield Span(start, end, "ID", "id.cue")
+    for pattern in (_WEAK_SIGN, _BARE_ID):
+        for match in pattern.finditer(text):
+            if _identifying(match.group("value"), False):
+                yield Span(*match.span("value"), "ID", "id.cue")
+    if "#" in text:
+        for match in _HASHED.finditer(text):
+            yield Span(match.start(), match.end(), "ID", "id.hash")
+    for match in _PLATE.finditer(text):
+        if any(c.isdigit() for c in match.group(1)):
+            yield Span(match.start(1), match.end(1), "ID", "id.plate")
