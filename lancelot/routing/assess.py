@@ -84,6 +84,7 @@ def assess_features(
         known=judged.known,
         follow_up=state,
         signals=judged.signals,
+        operator_lane=_operator_lane(judged.task, features, policy),
         local_can=_local_can(judged, features, policy),
         tools=features.tools,
         capabilities=Capabilities(
@@ -124,6 +125,14 @@ def _risk(features: Features, policy: RoutingPolicy) -> tuple[Risk, list[str]]:
     if features.images or (not features.words and features.latin < UNREADABLE) or features.latin < UNREADABLE:
         return "unknown", ["the risk rules cannot read this text or picture (risk unknown)"]
     return "low", reasons
+
+
+def _operator_lane(task: str, features: Features, policy: RoutingPolicy) -> tuple[str, str] | None:
+    for rule in policy.lane_choices:
+        named = not rule.tasks or task in rule.tasks or task.split(".")[0] in rule.tasks
+        if named and (rule.pattern is None or rule.pattern.search(features.full)):
+            return rule.name, rule.lane.value
+    return None
 
 
 def _local_can(judged: Score, features: Features, policy: RoutingPolicy) -> bool:

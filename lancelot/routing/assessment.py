@@ -34,6 +34,7 @@ class Assessment:
         known: False when the score has no signal behind it.
         follow_up: "repeated" or "angry" when an earlier answer did not do.
         signals: True when failure signals of an earlier answer are part of the score.
+        operator_lane: (rule name, lane) of the operator's first own rule that matches.
         local_can: the local model may answer this kind of task.
         classification: {"label", "confidence"} of the local model, or why there is none.
         features: numbers and flags; never text.
@@ -50,6 +51,7 @@ class Assessment:
     follow_up: str | None = None
     signals: bool = False
     local_can: bool = False
+    operator_lane: tuple[str, str] | None = None
     tools: tuple[str, ...] = ()
     capabilities: Capabilities = field(default_factory=Capabilities)
     classification: dict[str, Any] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Assessment:
             "follow_up": self.follow_up,
             "signals": self.signals,
             "local_can": self.local_can,
+            "operator_lane": None if self.operator_lane is None else list(self.operator_lane),
             "capabilities": {
                 "tools": self.capabilities.tools,
                 "vision": self.capabilities.vision,
@@ -96,6 +99,7 @@ class Assessment:
             follow_up=kept.get("follow_up"),
             signals=bool(kept.get("signals")),
             local_can=bool(kept.get("local_can")),
+            operator_lane=tuple(kept["operator_lane"]) if kept.get("operator_lane") else None,
             capabilities=Capabilities(
                 tools=bool(capabilities.get("tools")),
                 vision=bool(capabilities.get("vision")),

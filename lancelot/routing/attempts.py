@@ -17,6 +17,10 @@ from lancelot.errors import (
     NotReady,
     ProviderAuth,
     ProviderError,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderTimeout,
+    ProviderUnreachable,
 )
 from lancelot.routing.brains import Brains, tokens_spent
 from lancelot.routing.decide import Decision, decide
@@ -28,8 +32,20 @@ from lancelot.routing.recorder import Recorder
 
 __all__ = ["Attempts"]
 
+UNKNOWN = "unknown"
 # errors that say nothing about the lane's health
 CALLERS_OWN = (BadInput, ContextTooLong, ContentFiltered, BudgetSpent)
+# errors after which the other side has done no work that could be owed
+NOT_SERVED = (
+    BadInput,
+    ContextTooLong,
+    LocalModelError,
+    NotReady,
+    ProviderAuth,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderUnreachable,
+)
 
 
 class Attempts:
@@ -48,6 +64,8 @@ class Attempts:
             BudgetSpent: another request took the rest of the budget a moment ago.
             NotReady: the lane's breaker has opened a moment ago, or its one trial call is under way.
         """
+        if journey.upcoming is not None:
+            journey.decision, journey.upcoming = journey.upcoming, None
         lane = journey.decision.lane
         assert lane is not None
         if not self.brains.breakers[lane].allow():
@@ -106,21 +124,30 @@ class Attempts:
         attempt.sent_sha256 = answer.sent_sha256
         attempt.first_token_ms = answer.first_token_ms
 
-    async def finished(self, journey: Journey, attempt: Attempt, verdict: Verdict) -> None:
-        """An answer came: settle, remember the outcome, write the receipt."""
+    async def finished(self, journey: Journey, attempt: Attempt, verdict: Verdict, *, final: bool = False) -> None:
+        """An answer came: settle, remember the outcome, plan what follows, write the receipt.
+
+        final: it has been handed on already, so nothing can follow (streams).
+        """
         self.brains.breakers[attempt.lane].succeeded()
-        if not verdict.ok:
+        if verdict.signal is not None:
             attempt.data["signal"] = verdict.signal
             attempt.reasons.append(f"signal {verdict.signal}: {verdict.reason}")
         attempt.data["sufficed"] = verdict.ok
-        if journey.assessment.task != "unknown":
+        if journey.assessment.task != UNKNOWN:
             self._outcomes.record(journey.assessment.task, attempt.lane, verdict.ok)
+        self.brains.price(attempt, journey)
+        journey.upcoming = None
+        if verdict.signal is not None and verdict.signal in journey.policy.escalate_on and not final:
+            journey.upcoming = self._next(journey, attempt, f"signal {verdict.signal}", down=False)
         await self._close(journey, attempt)
 
-    async def failed(self, journey: Journey, attempt: Attempt, problem: Exception) -> LancelotError:
-        """A call failed: tell the breaker, write the receipt; gives back the error as the caller may see it."""
+    async def failed(
+        self, journey: Journey, attempt: Attempt, problem: Exception, *, final: bool = False
+    ) -> LancelotError:
+        """A call failed: tell the breaker, plan what follows, write the receipt; the error as the caller may see it."""
         if not isinstance(problem, LancelotError):
-            problem = ProviderError("The answer did not come in time.", code="deadline", hint="Raise the deadline.")
+            problem = ProviderTimeout("The answer did not come in time.", hint="Raise the deadline.")
         attempt.status, attempt.error_code = "error", problem.code
         attempt.provider_ms = milliseconds_since(attempt.began)
         breaker = self.brains.breakers[attempt.lane]
@@ -129,7 +156,11 @@ class Attempts:
         else:
             breaker.failed(problem.code, retry_after=problem.retry_after)
         attempt.reasons.append(f"error {problem.code}: {problem.title}")
-        await self._close(journey, attempt)
+        self.brains.price(attempt, journey)
+        journey.upcoming = None if final else self._after_error(journey, attempt, problem)
+        await self._close(journey, attempt, free=isinstance(problem, NOT_SERVED))
+        problem.extra.setdefault("request_id", journey.request_id)
+        problem.extra.setdefault("receipt_id", attempt.id)
         return problem
 
     async def cancelled(self, journey: Journey, attempt: Attempt) -> None:
@@ -140,61 +171,52 @@ class Attempts:
         attempt.provider_ms = milliseconds_since(attempt.began)
         self.brains.breakers[attempt.lane].gave_up()
         attempt.reasons.append("the caller went away before the answer was complete")
+        self.brains.price(attempt, journey)
         await self._close(journey, attempt)
 
-    async def _close(self, journey: Journey, attempt: Attempt) -> None:
-        self.brains.price(attempt, journey)
+    async def _close(self, journey: Journey, attempt: Attempt, *, free: bool = False) -> None:
+        """Settle the budget and write the receipt. free: the other side did no work, so nothing is owed."""
         _usd, guess = self.brains.most(attempt.lane, journey)
-        nothing_sent = attempt.status == "error" and attempt.usage == Usage()
-        if nothing_sent:
+        if free and attempt.usage == Usage():
             attempt.reservation.release()
         else:
             attempt.reservation.settle(attempt.cost_usd, tokens_spent(attempt.usage, guess))
         await self.recorder.attempt(journey, attempt)
 
-    def next_after_error(self, journey: Journey, attempt: Attempt, problem: LancelotError) -> bool:
-        """Whether another lane tries after an error; the journey then has its decision."""
-        if "error" not in journey.policy.escalate_on or isinstance(problem, (BadInput, ProviderAuth)):
-            return False
-        if isinstance(problem, ContentFiltered) and "refusal" not in journey.policy.escalate_on:
-            return False
-        return self._next(
-            journey,
-            attempt,
-            f"error {problem.code}",
-            down=isinstance(problem, (ProviderError, NotReady, LocalModelError)),
-        )
+    def _after_error(self, journey: Journey, attempt: Attempt, problem: LancelotError) -> Decision | None:
+        wanted = journey.policy.escalate_on
+        if "error" not in wanted or isinstance(problem, (BadInput, ProviderAuth)):
+            return None
+        if isinstance(problem, ContentFiltered) and "refusal" not in wanted:
+            return None
+        down = isinstance(problem, (ProviderError, NotReady)) and not isinstance(problem, CALLERS_OWN)
+        return self._next(journey, attempt, f"error {problem.code}", down=down)
 
-    def next_after_verdict(self, journey: Journey, attempt: Attempt) -> bool:
-        """Whether a dearer lane tries because the answer will not do; the journey then has its decision."""
-        signal = attempt.data.get("signal")
-        if signal is None or signal not in journey.policy.escalate_on:
-            return False
-        return self._next(journey, attempt, f"signal {signal}", down=False)
-
-    def _next(self, journey: Journey, attempt: Attempt, why: str, *, down: bool) -> bool:
+    def _next(self, journey: Journey, attempt: Attempt, why: str, *, down: bool) -> Decision | None:
+        """The decision for another brain: a dearer one, or after deep's error the fast one where no risk forbids it."""
         policy = journey.policy
         if journey.decision.held or journey.forced is not None or journey.deadline.left() <= 0:
-            return False
+            return None
         if len(journey.attempts) >= policy.max_attempts:
             attempt.data["stopped"] = "max_attempts"
-            return False
+            return None
         tried = {one.lane for one in journey.attempts}
-        above = [lane for lane in attempt.lane.above() if lane not in tried]
-        for lane in above:
-            if self._decided(journey, lane, f"escalated from {attempt.lane} to {lane}: {why}"):
-                return True
-        if down and not journey.decision.hard and attempt.lane is Lane.DEEP and Lane.FAST not in tried:
-            return self._decided(journey, Lane.FAST, f"failed over from deep to fast: {why}")
-        return False
+        wanted = [(lane, f"escalated from {attempt.lane} to {lane}: {why}") for lane in attempt.lane.above()]
+        if down and not journey.decision.hard and attempt.lane is Lane.DEEP:
+            wanted.append((Lane.FAST, f"failed over from deep to fast: {why}"))
+        for lane, reason in wanted:
+            decision = None if lane in tried else self._decided(journey, lane, reason)
+            if decision is not None:
+                return decision
+        return None
 
-    def _decided(self, journey: Journey, lane: Lane, reason: str) -> bool:
+    def _decided(self, journey: Journey, lane: Lane, reason: str) -> Decision | None:
         cap = journey.policy.max_cost_usd
         usd, _tokens = self.brains.most(lane, journey)
         if cap is not None and usd is not None and journey.spent_usd() + usd > cap:
             journey.last.data["stopped"] = "max_cost_usd_per_request"
-            return False
-        decision: Decision = decide(
+            return None
+        decision = decide(
             replace(journey.assessment, reasons=(reason,)),
             journey.policy,
             self._budgets.view(journey.context.key_id),
@@ -203,8 +225,8 @@ class Attempts:
             allowed=journey.allowed,
         )
         if decision.lane is not lane or decision.parked is not None:
-            return False
-        # the forced-lane rule is the router's own doing here, not the caller's
+            journey.last.data["stopped"] = decision.refusal.code if decision.refusal else "approval_needed"
+            return None
+        # that the lane is forced is the router's own doing here, not the caller's
         reasons = tuple(one for one in decision.reasons if not one.startswith("forced_"))
-        journey.decision = replace(decision, reasons=reasons, hard=journey.decision.hard)
-        return True
+        return replace(decision, reasons=reasons, hard=journey.decision.hard)

@@ -161,9 +161,18 @@ def _forced(lane: Lane) -> Callable[[Facts], str | None]:
     return lambda facts: f"the caller asked for the {lane} lane" if facts.forced is lane else None
 
 
+def _operator(lane: Lane) -> Callable[[Facts], str | None]:
+    def rule(facts: Facts) -> str | None:
+        chosen = facts.assessment.operator_lane
+        return f"the operator's rule {chosen[0]}" if chosen is not None and chosen[1] == lane.value else None
+
+    return rule
+
+
 def _local_task(facts: Facts) -> str | None:
     assessed = facts.assessment
-    if assessed.local_can and assessed.risk == "low" and assessed.follow_up is None:
+    limit = facts.policy.thresholds.local
+    if assessed.local_can and assessed.risk == "low" and assessed.follow_up is None and assessed.deep_score < limit:
         return f"task {assessed.task}: the policy lets the local model answer it"
     return None
 
@@ -232,6 +241,9 @@ WANT_RULES: tuple[Rule, ...] = (
     Rule("forced_local", Lane.LOCAL, _forced(Lane.LOCAL)),
     Rule("forced_fast", Lane.FAST, _forced(Lane.FAST)),
     Rule("forced_deep", Lane.DEEP, _forced(Lane.DEEP)),
+    Rule("operator_local", Lane.LOCAL, _operator(Lane.LOCAL)),
+    Rule("operator_fast", Lane.FAST, _operator(Lane.FAST)),
+    Rule("operator_deep", Lane.DEEP, _operator(Lane.DEEP)),
     Rule("local_task", Lane.LOCAL, _local_task),
     Rule("deep_score", Lane.DEEP, _deep_score),
     Rule("fast_score", Lane.FAST, _fast_score),

@@ -14,7 +14,7 @@ from typing import Any
 from lancelot.config import RouterConfig
 from lancelot.routing.lanes import Lane
 
-__all__ = ["BreakerLimits", "NamedPattern", "Park", "Pressure", "RoutingPolicy", "Thresholds"]
+__all__ = ["BreakerLimits", "LaneChoice", "NamedPattern", "Park", "Pressure", "RoutingPolicy", "Thresholds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Thresholds:
     """Where scores and confidences (0..1) turn into lanes.
 
     Attributes:
+        local: below it the local model may answer a task the policy leaves to it.
         deep: the deep lane from this score on, before any call.
         cascade: the deep lane from this score on, once failure signals of a first answer are known.
         local_confidence: the least confidence in the task type at which the local model may answer.
@@ -29,6 +30,7 @@ class Thresholds:
         prior_min_history, prior_weight: when and how much a task type's own outcomes count.
     """
 
+    local: float = 0.12
     deep: float = 0.5
     cascade: float = 0.5
     local_confidence: float = 0.8
@@ -71,6 +73,16 @@ class Park:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneChoice:
+    """The operator's own lane for some requests; every stated condition must hold."""
+
+    name: str
+    lane: Lane
+    pattern: re.Pattern[str] | None = None
+    tasks: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Pressure:
     """Shares of a budget (0..1) at which the dial turns."""
 
@@ -101,6 +113,8 @@ class RoutingPolicy:
     keep_local: tuple[NamedPattern, ...] = ()
     blocked_labels: frozenset[str] = frozenset()
     risk_rules: tuple[NamedPattern, ...] = ()
+    lane_choices: tuple[LaneChoice, ...] = ()
+    compare_local: bool = False
     park: tuple[Park, ...] = ()
     local_answers: frozenset[str] = frozenset({"classify", "extract", "summarize", "redact", "rewrite", "greeting"})
     escalate_on: frozenset[str] = ESCALATE_ON
@@ -122,7 +136,9 @@ class RoutingPolicy:
         priced = power.usd_per_kwh is not None and power.watts is not None
         return cls(
             thresholds=Thresholds(
+                local=limits.local,
                 deep=limits.deep_score,
+                cascade=limits.cascade,
                 local_confidence=limits.local_confidence,
                 classify_confidence=limits.classify_confidence,
                 prior_min_history=limits.prior_min_history,
@@ -130,7 +146,7 @@ class RoutingPolicy:
             ),
             unknown_lane=Lane(limits.unknown_lane),
             keep_local=tuple(
-                NamedPattern(f"operator {index}", _compiled(rule.pattern), rule.reason)
+                NamedPattern(rule.name or f"operator {index}", _compiled(rule.pattern), rule.reason)
                 for index, rule in enumerate(router.keep_local, 1)
             ),
             blocked_labels=frozenset(router.blocked_labels),
@@ -138,6 +154,16 @@ class RoutingPolicy:
                 NamedPattern(rule.name, _compiled(rule.pattern), rule.reason or rule.name, rule.risk)
                 for rule in router.risk_rules
             ),
+            lane_choices=tuple(
+                LaneChoice(
+                    rule.name,
+                    Lane(rule.lane),
+                    None if rule.pattern is None else _compiled(rule.pattern),
+                    frozenset(rule.tasks),
+                )
+                for rule in router.lane_rules
+            ),
+            compare_local=router.compare_local,
             park=tuple(
                 Park(
                     rule.name,

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from lancelot.chat import Answer, ChatRequest, Chunk
 from lancelot.config import Config
 from lancelot.providers.base import Deadline
-from lancelot.redaction.redactor import RedactedRequest
+from lancelot.redaction.finding import Mode
+from lancelot.redaction.redactor import Redacted, RedactedRequest
 from lancelot.routing.decide import BudgetView
 from lancelot.routing.lanes import Lane
 from lancelot.store.receipts import Receipt
@@ -20,8 +21,16 @@ __all__ = ["Budgets", "ConfigSource", "LocalBrain", "Outcomes", "ReceiptSink", "
 class Redacts(Protocol):
     """`redaction.Redactor`."""
 
+    def redact(self, text: str, policy: str = ..., mode: Mode = ...) -> Redacted: ...
+
     def redact_request(
-        self, request: ChatRequest, *, policy: str = "default", mode: str = "fast", conversation: str | None = None
+        self,
+        request: ChatRequest,
+        *,
+        policy: str = ...,
+        mode: Mode = ...,
+        conversation: str | None = ...,
+        owner: str | None = ...,
     ) -> RedactedRequest: ...
 
 

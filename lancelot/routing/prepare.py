@@ -167,8 +167,7 @@ class Preparer:
             "mode": context.mode or policy.redaction_mode,
             "conversation": context.conversation,
         }
-        if context.conversation is not None:
-            wanted["owner"] = context.key_id
+        wanted["owner"] = context.key_id
         if wanted["mode"] == "thorough" or sum(len(text) for text in _texts(chat)) > IN_THREAD:
             return await asyncio.to_thread(self._redactor.redact_request, chat, **wanted)
         return self._redactor.redact_request(chat, **wanted)

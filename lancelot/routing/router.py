@@ -83,17 +83,15 @@ class ModelRouter:
             attempt = await self._attempts.begin(journey)
             try:
                 answer = await self._attempts.complete(journey, attempt)
-            except LancelotError as problem:
-                if self._attempts.next_after_error(journey, attempt, problem):
-                    continue
-                if kept is None:
-                    problem.extra.setdefault("request_id", journey.request_id)
-                    problem.extra.setdefault("receipt_id", attempt.id)
-                    raise
-                return _response(journey, *kept)  # an imperfect answer is better than the next brain's error
-            kept = (attempt, answer)
-            if not self._attempts.next_after_verdict(journey, attempt):
-                return _response(journey, attempt, answer)
+            except LancelotError:
+                if journey.upcoming is None:
+                    if kept is None:
+                        raise
+                    return _response(journey, *kept)  # an imperfect answer is better than the next brain's error
+            else:
+                kept = (attempt, answer)
+                if journey.upcoming is None:
+                    return _response(journey, attempt, answer)
 
     def stream(self, request: ChatRequest | dict[str, Any], context: RequestContext | None = None) -> RoutedStream:
         """The answer piece by piece. Await it to know lane and receipt before the first chunk, or just iterate.

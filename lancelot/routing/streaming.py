@@ -139,16 +139,14 @@ async def pieces(preparer: Preparer, attempts: Attempts, chat: ChatRequest, cont
                 yield chunk
             return
         except _Unsatisfied:
-            if attempts.next_after_verdict(journey, attempt):
+            if journey.upcoming is not None:
                 continue
             yield journey  # nothing better to be had: what there is, is the answer
             for chunk in run.held:
                 yield chunk
             return
-        except LancelotError as failure:
-            if run.opened or not attempts.next_after_error(journey, attempt, failure):
-                failure.extra.setdefault("request_id", journey.request_id)
-                failure.extra.setdefault("receipt_id", attempt.id)
+        except LancelotError:
+            if journey.upcoming is None:
                 raise
         except (asyncio.CancelledError, GeneratorExit):
             await attempts.cancelled(journey, attempt)
@@ -203,10 +201,10 @@ class _Run:
                 for ready in self._take(chunk):
                     yield ready
         except (LancelotError, TimeoutError) as problem:
-            raise await self._attempts.failed(self._journey, self._attempt, problem) from None
+            raise await self._attempts.failed(self._journey, self._attempt, problem, final=True) from None
         if self._attempt.finish_reason is None:
             broken = ProviderMalformed("The stream ended before the answer was complete.")
-            raise await self._attempts.failed(self._journey, self._attempt, broken)
+            raise await self._attempts.failed(self._journey, self._attempt, broken, final=True)
         await self._finish()
         for chunk in self.held:
             yield chunk
@@ -268,4 +266,4 @@ class _Run:
         if self._restorer is not None:
             answer = journey.redacted.restore_answer(answer)
         verdict: Verdict = judge(answer, journey.chat)
-        await self._attempts.finished(journey, attempt, verdict)
+        await self._attempts.finished(journey, attempt, verdict, final=self.opened)

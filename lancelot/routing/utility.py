@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from collections import Counter
+from typing import Any, cast, get_args
 
 from lancelot.chat import ChatRequest, Message
 from lancelot.errors import BadInput, LancelotError, LocalModelError, NotFound
+from lancelot.redaction.finding import Mode
 from lancelot.routing.brains import Brains
 from lancelot.routing.context import RequestContext
 from lancelot.routing.journey import milliseconds_since
@@ -49,12 +51,12 @@ class UtilityTasks:
         text = payload.get("text")
         if not isinstance(text, str) or not text.strip():
             raise BadInput("`text` must be a text that is not empty.", param="text")
-        if self._brains.local is None:
+        if self._brains.local is None and task != "redact":
             raise LocalModelError("There is no local model yet.", hint="Finish the set-up first.")
         _config, policy = self._preparer.policy()
         await self._recorder.ready()
         began, counts = time.perf_counter(), {}
-        if not self._brains.sees_raw():
+        if task != "redact" and not self._brains.sees_raw():
             # a brain beyond this machine that the operator does not trust gets placeholders
             redacted = self._redactor.redact_request(
                 ChatRequest(messages=[Message(role="user", content=text)]), mode="rules"
@@ -75,6 +77,8 @@ class UtilityTasks:
         try:
             async with asyncio.timeout(context.deadline_s or policy.deadline_s):
                 answer = await self._call(task, text, payload)
+            if task == "redact":
+                receipt.redactions = dict(Counter(span["label"] for span in answer["spans"]))
         except asyncio.CancelledError:
             receipt.status, receipt.error_code = "cancelled", "client_disconnected"
             raise
@@ -106,4 +110,8 @@ class UtilityTasks:
             return {"summary": await brain.summarize(text)}
         if task == "rewrite":
             return {"query": await brain.rewrite(text, conversation=payload.get("conversation"))}
-        return {"spans": await brain.redact_spans(text)}
+        policy, mode = str(payload.get("policy") or "default"), str(payload.get("mode") or "fast")
+        if mode not in get_args(Mode):
+            raise BadInput(f"`mode` must be one of {', '.join(get_args(Mode))}.", param="mode")
+        found = await asyncio.to_thread(self._redactor.redact, text, policy, cast(Mode, mode))
+        return {"text": found.text, "spans": [span._asdict() for span in found.spans]}
