@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import importlib.metadata
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import llama_cpp.llama_cpp as _llama_cpp
 import numpy as np
 import numpy.typing as npt
 
@@ -21,7 +22,22 @@ from local_models.errors import BadTask, BadWeights, EngineFailed, NotInstalled
 
 __all__ = ["Adapter", "CacheFull", "Context", "Logits", "Slot", "Weights", "library_version"]
 
-lib: Any = _llama_cpp  # generated ctypes bindings; their annotations do not survive --strict
+
+class _Library:
+    """The generated bindings, loaded at first use.
+
+    Before that, OpenMP is told to sleep at barriers, not to spin: on a machine whose cores are busy with something
+    else, two spinning threads make a pass 5 to 40 times slower; asleep they only share.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        found = getattr(importlib.import_module("llama_cpp.llama_cpp"), name)
+        setattr(self, name, found)
+        return found
+
+
+lib: Any = _Library()
 Logits = npt.NDArray[np.float32]
 
 
