@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +68,9 @@ def sse_answer(*events: Any, named: bool = False, done: bool = False, cut: int |
 class RecordingServer:
     """HTTP/1.1 on 127.0.0.1; one thread a connection, answers in the order of the script, the last one repeats."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        self.on_hang_up: Callable[[], None] = lambda: None
+        self._tls = tls
         self.requests: list[Recorded] = []
         self.script: list[Scripted] = [Scripted()]
         self.connections = 0
@@ -87,6 +91,8 @@ class RecordingServer:
             self._given = 0
 
     def close(self) -> None:
+        if self._closing.is_set():
+            return
         self._closing.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -111,6 +117,13 @@ class RecordingServer:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
+        try:
+            self._talk(connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True))
+        except OSError:  # a handshake that the other side refused
+            connection.close()
+        self.on_hang_up()
+
+    def _talk(self, connection: socket.socket) -> None:
         with connection:
             held = b""
             while True:
