@@ -48,7 +48,7 @@ class Finder:
         self._lock = threading.Lock()
         self._places: OrderedDict[bytes, tuple[Span, ...]] = OrderedDict()
 
-    def find(self, text: str, mode: Mode) -> tuple[Span, ...]:
+    def find(self, text: str, mode: str) -> tuple[Span, ...]:
         """Spans in order of place, none overlapping another.
 
         Raises:
@@ -74,7 +74,7 @@ class Finder:
                 self._places.popitem(last=False)
         return spans
 
-    def _run(self, text: str, mode: Mode) -> list[Span]:
+    def _run(self, text: str, mode: str) -> list[Span]:
         try:
             found = [span for rule in self._rules for span in rule(text)]
             if mode != "rules":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lancelot.redaction.fields import Kind
-from lancelot.redaction.finding import Finder, Mode
+from lancelot.redaction.finding import Finder
 from lancelot.redaction.labels import Span
 from lancelot.redaction.placeholders import hashed, written_like_one
 from lancelot.redaction.policy import Rulings
@@ -48,7 +48,7 @@ class Masking:
         total: places hidden so far.
     """
 
-    def __init__(self, finder: Finder, rulings: Rulings, mode: Mode, vault: Vault, hash_key: bytes) -> None:
+    def __init__(self, finder: Finder, rulings: Rulings, mode: str, vault: Vault, hash_key: bytes) -> None:
         self.vault = vault
         self.found = False
         self.counts: dict[str, int] = {}
@@ -63,7 +63,7 @@ class Masking:
         self._slots.append(slot)
         if not text:
             return slot
-        mode: Mode = self._mode if kind == "text" else "rules"
+        mode = self._mode if kind == "text" else "rules"
         spans = self._rulings.masked(text, self._find(text, _words(context), mode))
         if kind == "id":
             spans = [span for span in spans if span.label in _ID_LABELS]
@@ -89,9 +89,8 @@ class Masking:
         if not repeats:
             return
         for slot in self._slots:
-            again = repeats.find(slot.text, structural=slot.kind in _STRUCTURAL)
-            fresh = [span for span in again if not _touches(span, slot.spans) and not self._allowed(slot, span)]
-            if fresh:
+            again = repeats.find(_what_is_left(slot), structural=slot.kind in _STRUCTURAL)
+            if fresh := [span for span in again if not self._rulings.allowed(slot.text[span.start : span.end])]:
                 slot.spans = sorted([*slot.spans, *fresh])
                 self.found = True
 
@@ -119,7 +118,7 @@ class Masking:
         """What was hidden in a string, without what was only escaped."""
         return [span for span in slot.spans if span.rule != LITERAL]
 
-    def _find(self, text: str, context: str, mode: Mode) -> list[Span]:
+    def _find(self, text: str, context: str, mode: str) -> list[Span]:
         """Spans in the text; the context stands before it for detectors that go by a cue word."""
         if not context:
             return list(self._finder.find(text, mode))
@@ -144,27 +143,30 @@ class Masking:
         entry = self.vault.add(original, span.label, numeric=kind == "number")
         return entry.name if as_name else entry.text
 
-    def _allowed(self, slot: Slot, span: Span) -> bool:
-        return self._rulings.allowed(slot.text[span.start : span.end])
-
 
 def _words(context: str) -> str:
     """A key as words: dateOfBirth and date_of_birth become "date Of Birth" and "date of birth"."""
     return _CAMEL.sub(" ", context).strip() if context else ""
 
 
-def _touches(span: Span, others: list[Span]) -> bool:
-    return any(span.start < other.end and other.start < span.end for other in others)
+def _what_is_left(slot: Slot) -> str:
+    """The text with blanks of equal length for what is hidden already: what a span cut off counts as a token too."""
+    if not slot.spans:
+        return slot.text
+    left = list(slot.text)
+    for span in slot.spans:
+        left[span.start : span.end] = "\0" * (span.end - span.start)
+    return "".join(left)
 
 
 def _joined(spans: list[Span], literals: list[Span]) -> list[Span]:
-    """Spans and literals in order; a literal that overlaps a span becomes part of it."""
+    """Spans and literals in order. A literal swallows what lies inside it, and joins what overlaps its edge."""
     joined: list[Span] = []
-    for span in sorted([*spans, *literals]):
-        if joined and span.start < joined[-1].end:
-            last = joined[-1]
+    for span in sorted([*spans, *literals], key=lambda span: (span.start, -span.end, span.rule != LITERAL)):
+        last = joined[-1] if joined else None
+        if last is None or span.start >= last.end:
+            joined.append(span)
+        elif span.end > last.end or last.rule != LITERAL:
             kept = span if last.rule == LITERAL else last
             joined[-1] = kept._replace(start=last.start, end=max(last.end, span.end))
-        else:
-            joined.append(span)
     return joined

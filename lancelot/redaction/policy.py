@@ -26,17 +26,14 @@ class Rulings:
         self.name = name
         self.files = policy.files
         self._policy = policy
-        # An address anybody may open identifies nobody; the default policy lets it through.
-        self._public_urls = getattr(policy, "public_urls", "keep" if name == "default" else "mask")
         self._allowed = {entry.value.casefold() for entry in policy.allow if entry.value is not None}
         self._patterns = [re.compile(entry.pattern) for entry in policy.allow if entry.pattern is not None]
 
     def action(self, label: str, rule: str = "") -> str:
         """mask, hash, keep or block for a finding of this label and rule."""
         action: str = self._policy.action(label)
-        if rule == PUBLIC_URL_RULE and self._public_urls == "keep" and action == "mask":
-            return "keep"
-        return action
+        # An address anybody may open identifies nobody; the default policy lets it through.
+        return self._policy.public_urls if rule == PUBLIC_URL_RULE and action == "mask" else action
 
     def allowed(self, original: str) -> bool:
         """Whether the allow-list lets this very text through."""

@@ -17,7 +17,7 @@ from lancelot.chat import ChatRequest
 from lancelot.config_router import RedactionPolicy
 from lancelot.errors import BadInput
 from lancelot.redaction.fields import Kind, walk
-from lancelot.redaction.finding import Finder, Mode
+from lancelot.redaction.finding import Finder
 from lancelot.redaction.labels import Span
 from lancelot.redaction.masking import Masking, Slot
 from lancelot.redaction.names import Tagger
@@ -86,7 +86,7 @@ class Redactor:
         """Drop a conversation's originals now."""
         self._conversations.forget(owner, conversation)
 
-    def redact(self, text: str, policy: str = "default", mode: Mode = "fast") -> Redacted:
+    def redact(self, text: str, policy: str = "default", mode: str = "fast") -> Redacted:
         """One text, with a vault of its own.
 
         Raises:
@@ -103,7 +103,7 @@ class Redactor:
         request: ChatRequest,
         *,
         policy: str = "default",
-        mode: Mode = "fast",
+        mode: str = "fast",
         conversation: str | None = None,
         owner: str | None = None,
     ) -> RedactedRequest:

@@ -61,7 +61,7 @@ class Repeats:
 
     def add(self, original: str, label: str) -> None:
         """Look for this original from now on, also JSON-, HTML- and URL-encoded."""
-        if (original, label) in self._seen:
+        if (original, label) in self._seen or not any(c.isalnum() for c in original):
             return
         self._seen.add((original, label))
         spellings = {original}
