@@ -37,7 +37,7 @@ __all__ = ["OnboardingFlow"]
 class OnboardingFlow:
     """The whole set-up behind one object. Thread-safe; safe beside another process on the same folder.
 
-    Call `start()` once (it resumes what was under way) and `close()` at the end.
+    Call `open()` once (it resumes what was under way) and `close()` at the end.
     """
 
     def __init__(self, deps: Deps) -> None:
@@ -68,7 +68,7 @@ class OnboardingFlow:
 
     # -- life
 
-    def start(self) -> None:
+    def open(self) -> None:
         """Read what is on disk, correct it, and go on with work that was under way. Never raises for a bad folder:
         STATUS then says what is wrong."""
         try:
@@ -83,7 +83,7 @@ class OnboardingFlow:
             self._tick_later()
 
     def close(self) -> None:
-        """Stop the long work (the next `start` resumes it) and let everybody who listens go."""
+        """Stop the long work (the next `open` resumes it) and let everybody who listens go."""
         self._closed = True
         self.events.close()
         self.workshop.close()

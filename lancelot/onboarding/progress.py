@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,21 +48,15 @@ class EventHub:
         with self._changed:
             return self._next - 1
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def after(self, last: int, timeout_s: float = 0.0) -> list[Event]:
         """The events with an id above `last`, waiting up to timeout_s seconds for the first."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._next - 1 > last, timeout=timeout_s)
             return [event for event in self._events if event.id > last]
-
-    def follow(self, last: int = 0, beat_s: float = 15.0) -> Iterator[Event | None]:
-        """Events as they come, for ever; None after each quiet `beat_s` seconds."""
-        while not self._closed:
-            fresh = self.after(last, beat_s)
-            if not fresh:
-                yield None
-            for event in fresh:
-                last = event.id
-                yield event
 
     def close(self) -> None:
         """Let everybody who waits go."""

@@ -73,6 +73,7 @@ def describe(
         "schema": step.form.model_json_schema() if step else None,
         "problem": problem.model_dump(mode="json") if problem else None,
         "notices": [notice.model_dump(mode="json") for notice in snapshot.notices],
+        "working": job is not None and job.running and job.state is snapshot.state and not job.stop.is_set(),
         "progress": job.view(problem is not None) if job and job.state is snapshot.state else None,
         "flagship": _told(lambda: _flagship(snapshot, deps)),
         "providers": _told(lambda: [_sheet(sheet, credentials) for sheet in deps.providers.sheets()]),
@@ -113,8 +114,10 @@ def _flagship(snapshot: OnboardingSnapshot, deps: Deps) -> dict[str, Any] | None
     chosen = snapshot.flagship
     if chosen is None:
         return None
-    title = next((sheet.title for sheet in deps.providers.sheets() if sheet.name == chosen.provider), chosen.provider)
+    sheet = next((sheet for sheet in deps.providers.sheets() if sheet.name == chosen.provider), None)
+    title = sheet.title if sheet else chosen.provider
     return {
+        "key_env": sheet.key_env if sheet else None,
         "provider": chosen.provider,
         "title": "Our own local service" if chosen.own_service else title,
         "base_url": chosen.base_url,

@@ -197,7 +197,7 @@ class World:
                 table=self.table,
             )
         )
-        self.flow.start()
+        self.flow.open()
         return self.flow
 
     def last_code(self) -> str:

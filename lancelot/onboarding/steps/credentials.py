@@ -168,7 +168,9 @@ def _no_model(sheet: ProviderSheet, missing: list[str]) -> LancelotError:
 
 def in_plain_words(refused: LancelotError, title: str, with_key: bool) -> LancelotError:
     """The provider's refusal as the person at the form should read it: 401, 403, 429, timeout and no network apart."""
-    status = refused.extra.get("status") or refused.extra.get("upstream_status")
+    if refused.code == "provider_quota":
+        return refused  # says already that the account, not the key, is the trouble
+    status = refused.extra.get("upstream_status")
     if isinstance(refused, ProviderAuth):
         if status == 403 or refused.code == "provider_forbidden":
             return ProviderAuth(
