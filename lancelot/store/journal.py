@@ -37,6 +37,7 @@ __all__ = ["Entry", "Journal", "JournalFile", "Recovery"]
 SEAL_AT = 10_000  # lines in a segment
 HEAD_SYNC_S = 1.0
 GROUP_LIMIT = 2_000  # lines in one write
+PROBE_BYTES = 65_536
 
 
 class Entry(NamedTuple):
@@ -145,6 +146,7 @@ class Journal:
         self._number, self._size, self._lines = 1, 0, 0  # the open segment's number, bytes and lines
         self._file: JournalFile
         self._fsyncs = 0
+        self._problem: StoreError | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.recovery = self._recover()
@@ -167,6 +169,26 @@ class Journal:
     def fsyncs(self) -> int:
         """How many times the journal has been fsynced since it was opened (for figures and tests)."""
         return self._fsyncs
+
+    @property
+    def problem(self) -> StoreError | None:
+        """Why the newest group could not be written; None when it could."""
+        return self._problem
+
+    def probe(self) -> None:
+        """Find out whether a failed journal can be written again; does nothing when the newest group was.
+
+        Raises:
+            DiskFull, StoreError: it still cannot.
+        """
+        if self._problem is None:
+            return
+        probe = self.folder / ".probe"
+        try:
+            probe.write_bytes(bytes(PROBE_BYTES))
+            probe.unlink()
+        except OSError as problem:
+            raise as_store_error(problem, self.folder) from problem
 
     # ---- writing
 
@@ -311,6 +333,7 @@ class Journal:
         self._file.sync()
         self._fsyncs += 1
         self._broken = False
+        self._problem = None
         self._size += len(content)
         self._lines += len(part)
         self._head = Head(n, hash_)
@@ -332,6 +355,7 @@ class Journal:
             self._head_synced = 0.0  # try again with the next group
 
     def _fail(self, part: list[_Ticket], error: StoreError) -> None:
+        self._problem = error
         for ticket in part:
             ticket.error = error
         try:

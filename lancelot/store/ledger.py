@@ -7,15 +7,17 @@ Until then the ledger keeps them in memory, so `get` and `page` see a receipt th
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
-from lancelot.errors import LancelotError, NotFound, StoreError
+from lancelot.errors import DiskFull, LancelotError, StoreError
 from lancelot.settings import data_dir as default_data_dir
 from lancelot.store.database import Database
 from lancelot.store.journal import Entry, Journal, JournalFile
@@ -24,8 +26,10 @@ from lancelot.store.loader import load, loaded_number, replay
 from lancelot.store.migrations import migrate
 from lancelot.store.pages import COLUMNS, MAX_PAGE, ReceiptFilters, numbered, read_cursor, select
 from lancelot.store.receipts import Receipt, new_id
+from lancelot.store.rollup import merge
 from lancelot.store.rows import decode, encode
 from lancelot.store.segments import ensure_empty, seal
+from lancelot.store.stats import decision_stats
 
 __all__ = ["ReceiptStore", "StoreState"]
 
@@ -34,6 +38,10 @@ BATCH = 2_000
 BACKLOG_LIMIT = 200_000  # receipts in memory while the database cannot be written; beyond it, writes are refused
 GRACE_S = 10.0  # a sealed segment's JSON lines stay this long for readers that are in them
 RETRY_S = 2.0
+MERGE_ROUNDS = 500  # batches between two looks at how many rollup parts there are
+CHECK_S = 1.0
+FLUSH_S = 2.0
+ROOM_BYTES = 32 * 2**20
 
 
 class StoreState(NamedTuple):
@@ -74,6 +82,8 @@ class ReceiptStore:
         self._to_seal: list[int] = []
         self._to_remove: list[tuple[float, Path]] = []
         self._problem: LancelotError | None = None
+        self._checked = 0.0
+        self._rounds = 0
         self._urgent = False
         self._closing = False
         self.database, rebuilt = _open_database(self.data_dir / "lancelot.duckdb")
@@ -121,6 +131,23 @@ class ReceiptStore:
             self._refuse_backlog()
             self.journal.append_many([encode(receipt) for receipt in part], part)
 
+    def check(self) -> None:
+        """Refuse when a receipt could not be kept now; asked before a provider is paid. Takes a microsecond.
+
+        Raises:
+            DiskFull: less than 32 MiB are free on the data folder's disk.
+            StoreError: the last write failed and a small probe still does, or the database is far behind.
+        """
+        self._refuse_backlog()
+        now = time.monotonic()
+        if now - self._checked < CHECK_S and self.journal.problem is None:
+            return
+        room = os.statvfs(self.data_dir)
+        if room.f_bavail * room.f_frsize < ROOM_BYTES:
+            raise DiskFull(retry_after=CHECK_S)
+        self.journal.probe()
+        self._checked = now
+
     def event(self, name: str, **data: Any) -> Receipt:
         """Keep an event of the system itself in the chain (a cut-off tail, a prune, a budget step)."""
         return self.write(Receipt(request_id=new_id(), kind="event", data={"event": name, **data}))
@@ -134,12 +161,8 @@ class ReceiptStore:
 
     # ---- reading
 
-    def get(self, receipt_id: str) -> Receipt:
-        """One receipt.
-
-        Raises:
-            NotFound: there is none with this id.
-        """
+    def get(self, receipt_id: str) -> Receipt | None:
+        """One receipt, or None when there is none with this id (any more)."""
         with self._lock:
             found = self._waiting.get(receipt_id)
         if found is not None:
@@ -148,13 +171,11 @@ class ReceiptStore:
             f"SELECT {COLUMNS} FROM receipts WHERE id = ? LIMIT 1",  # noqa: S608 - our own column names
             [receipt_id],
         )
-        if not rows:
-            raise NotFound("There is no receipt with this id.", hint="Check the id; old receipts may have been pruned.")
-        return numbered(rows)[0][1]
+        return numbered(rows)[0][1] if rows else None
 
     def page(
         self,
-        filters: ReceiptFilters | None = None,
+        filters: ReceiptFilters | Mapping[str, Any] | None = None,
         cursor: str | int | None = None,
         limit: int = 50,
     ) -> tuple[list[Receipt], str | None]:
@@ -163,14 +184,14 @@ class ReceiptStore:
         Pages are stable: receipts written meanwhile come before the first page, never into a later one.
 
         Args:
-            filters: None shows all.
+            filters: by field of `ReceiptFilters`; None shows all.
             cursor: what the page before returned; None starts at the newest.
             limit: 1 to 1,000.
 
         Raises:
-            BadInput: the cursor is not one of ours.
+            BadInput: the cursor is not one of ours, or there is no such filter.
         """
-        filters = filters or ReceiptFilters()
+        filters = ReceiptFilters.of(filters)
         limit = max(1, min(limit, MAX_PAGE))
         before = read_cursor(cursor)
         found = {n: receipt for n, receipt in self._in_memory() if before is None or n < before}
@@ -189,6 +210,11 @@ class ReceiptStore:
         )
         found = sorted({**dict(waiting), **dict(numbered(rows))}.items(), reverse=True)
         return [receipt for _, receipt in reversed(_once_each(found))]
+
+    def stats(self, since: datetime | None = None, until: datetime | None = None) -> dict[str, Any]:
+        """How decisions fell in a range of time; see `stats.decision_stats`."""
+        self.flush(FLUSH_S)
+        return decision_stats(self.database, since, until)
 
     def state(self) -> StoreState:
         """Lines written and loaded, and what the loader has to say."""
@@ -232,7 +258,10 @@ class ReceiptStore:
         for listener in self._listeners:
             for entry in entries:
                 if isinstance(entry.tag, Receipt):
-                    listener(entry.tag)
+                    try:
+                        listener(entry.tag)
+                    except Exception as problem:  # noqa: BLE001 - thread boundary: the receipt is written all the same
+                        self._problem = StoreError(f"A listener to receipts failed: {type(problem).__name__}.")
 
     def _full(self, number: int) -> None:
         with self._lock:
@@ -313,11 +342,17 @@ class ReceiptStore:
                     self._to_remove.append((time.monotonic() + GRACE_S, source))
             except (LancelotError, OSError) as problem:
                 self._problem = problem if isinstance(problem, LancelotError) else StoreError()
+        if self._merging_due():
+            merge(self.database)
         now = time.monotonic()
         due = [path for when, path in self._to_remove if when <= now]
         self._to_remove = [item for item in self._to_remove if item[1] not in due]
         for path in due:
             path.unlink(missing_ok=True)
+
+    def _merging_due(self) -> bool:
+        self._rounds = (self._rounds + 1) % MERGE_ROUNDS
+        return self._rounds == 0 and not self._closing
 
     # ---- opening
 

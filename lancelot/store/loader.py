@@ -14,6 +14,7 @@ import orjson
 
 from lancelot.store.database import Cursor, Database
 from lancelot.store.lines import read_lines, segments, split_line
+from lancelot.store.rollup import add
 from lancelot.store.rows import FIELDS, NAMES, Field
 from lancelot.store.segments import sealed_range
 
@@ -47,7 +48,7 @@ INSERT = (
 INSERT_SEALED = (
     "INSERT INTO receipts SELECT n, "  # noqa: S608
     + ", ".join(NAMES)
-    + " FROM read_parquet(?) AS batch WHERE n > ? AND id IS NOT NULL"
+    + " FROM read_parquet(?) AS batch WHERE n > ? AND raw IS NULL"
     + " AND id NOT IN (SELECT id FROM receipts WHERE id BETWEEN ? AND ?)"
 )
 
@@ -64,19 +65,26 @@ def load(database: Database, batch: Sequence[Record]) -> int:
     """
     if not batch:
         return 0
-    rows: dict[str, tuple[int, dict[str, Any]]] = {}
-    for n, payload in batch:
-        record = orjson.loads(payload)
-        if isinstance(record, dict) and isinstance(record.get("id"), str) and record.keys() <= KNOWN:
-            rows.setdefault(record["id"], (n, record))
+    rows = _receipts(batch)
     with database.transaction() as cursor:
         if rows:
-            _insert(cursor, list(rows.values()))
+            _insert(cursor, rows)
+            add(cursor, batch[0][0], batch[-1][0])
         cursor.execute("UPDATE journal_state SET loaded = greatest(loaded, ?)", [batch[-1][0]])
     return len(rows)
 
 
 KNOWN = frozenset(NAMES)
+
+
+def _receipts(batch: Iterable[Record]) -> list[tuple[int, dict[str, Any]]]:
+    """The records that are receipts, each id once."""
+    rows: dict[str, tuple[int, dict[str, Any]]] = {}
+    for n, payload in batch:
+        record = orjson.loads(payload)
+        if isinstance(record, dict) and isinstance(record.get("id"), str) and record.keys() <= KNOWN:
+            rows.setdefault(record["id"], (n, record))
+    return list(rows.values())
 
 
 def _insert(cursor: Cursor, rows: list[tuple[int, dict[str, Any]]]) -> None:
@@ -112,12 +120,16 @@ def replay(database: Database, folder: Path) -> int:
 
 def _load_sealed(database: Database, path: Path, start: int, last: int) -> None:
     low, high = database.query("SELECT min(id), max(id) FROM read_parquet(?) WHERE n > ?", [str(path), start])[0]
-    raw = database.query("SELECT n, raw FROM read_parquet(?) WHERE n > ? AND id IS NULL ORDER BY n", [str(path), start])
-    if raw:  # lines of an older form
-        load(database, [(n, text.encode()) for n, text in raw])
+    raw = database.query(
+        "SELECT n, raw FROM read_parquet(?) WHERE n > ? AND raw IS NOT NULL ORDER BY n", [str(path), start]
+    )
+    rows = _receipts((n, text.encode()) for n, text in raw)  # lines of an older form
     with database.transaction() as cursor:
         if low is not None:
             cursor.execute(INSERT_SEALED, [str(path), start, low, high])
+        if rows:
+            _insert(cursor, rows)
+        add(cursor, start + 1, last)
         cursor.execute("UPDATE journal_state SET loaded = greatest(loaded, ?)", [last])
 
 

@@ -47,7 +47,8 @@ CREATE TABLE exams (
     score DOUBLE NOT NULL, items BIGINT NOT NULL, data JSON
 );
 CREATE TABLE outcomes (
-    task_key VARCHAR PRIMARY KEY, n BIGINT NOT NULL, fast_sufficed BIGINT NOT NULL, time TIMESTAMP NOT NULL
+    task VARCHAR NOT NULL, lane VARCHAR NOT NULL, sufficed BIGINT NOT NULL, total BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL, PRIMARY KEY (task, lane)
 );
 CREATE TABLE approvals (
     id VARCHAR PRIMARY KEY, time TIMESTAMP NOT NULL, decided_at TIMESTAMP, request_id VARCHAR, status VARCHAR NOT NULL,
@@ -76,9 +77,31 @@ CREATE TABLE documents (
 );
 """
 
+# Sums by hour, kept as receipts are loaded. Rows are parts: several may stand for one hour and group until they are
+# merged; every query sums them. `unpriced` is what has no known cost: it is never counted as zero.
+USAGE = """
+CREATE TABLE usage_hourly (
+    hour TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, lane VARCHAR, provider VARCHAR, model VARCHAR, task VARCHAR,
+    key_id VARCHAR, status VARCHAR NOT NULL,
+    requests BIGINT NOT NULL, calls BIGINT NOT NULL,
+    tokens_in BIGINT NOT NULL, tokens_out BIGINT NOT NULL, tokens_cached BIGINT NOT NULL,
+    tokens_cache_write BIGINT NOT NULL, tokens_reasoning BIGINT NOT NULL,
+    cost_usd DECIMAL(38,12) NOT NULL, priced_calls BIGINT NOT NULL,
+    unpriced_calls BIGINT NOT NULL, unpriced_tokens BIGINT NOT NULL,
+    timed_calls BIGINT NOT NULL, total_us BIGINT NOT NULL
+);
+CREATE TABLE latency_hourly (
+    hour TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, lane VARCHAR, model VARCHAR,
+    bin INTEGER NOT NULL, calls BIGINT NOT NULL
+);
+ALTER TABLE journal_state ADD COLUMN settled_parts BIGINT;
+ALTER TABLE journal_state ADD COLUMN pruned_before TIMESTAMP;
+"""
+
 MIGRATIONS = (
     Migration(1, "receipts", RECEIPTS),
     Migration(2, "small tables", SMALL_TABLES),
+    Migration(3, "usage by hour", USAGE),
 )
 
 

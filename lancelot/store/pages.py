@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -38,6 +38,27 @@ class ReceiptFilters(NamedTuple):
     error_code: str | None = None
     conversation_id: str | None = None
     redacted: bool | None = None  # True: only receipts with something redacted
+
+    @classmethod
+    def of(cls, given: ReceiptFilters | Mapping[str, Any] | None) -> ReceiptFilters:
+        """Filters from a mapping by field name; times may be ISO text.
+
+        Raises:
+            BadInput: an unknown name, or a time that is none.
+        """
+        if isinstance(given, ReceiptFilters):
+            return given
+        fields: dict[str, Any] = dict(given or {})
+        for name in fields:
+            if name not in cls._fields:
+                raise BadInput(f"`{name}` is not a filter.", param=name, hint=f"One of {', '.join(cls._fields)}.")
+        for name in ("since", "until"):
+            if isinstance(fields.get(name), str):
+                try:
+                    fields[name] = datetime.fromisoformat(fields[name])
+                except ValueError:
+                    raise BadInput(f"`{name}` is not a time.", param=name, hint="Use an ISO time.") from None
+        return cls(**fields)
 
     def matches(self, receipt: Receipt) -> bool:
         """Whether a receipt in memory is one to show."""
