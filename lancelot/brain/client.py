@@ -315,7 +315,7 @@ class LocalModelClient:
         ]
         if not self.sees_raw:
             messages = [message | _masked(message, self._shown) for message in messages]
-        body = {"model": await self._name(), "messages": messages}
+        body: dict[str, Any] = {"model": await self._name(), "messages": messages}
         body |= {key: given[key] for key in CHAT_FIELDS if key in given}
         if request.output_limit is not None:
             body["max_tokens"] = request.output_limit
