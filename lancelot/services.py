@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +39,7 @@ from lancelot.store.usage import UsageQueries
 __all__ = ["Services", "build_services", "running"]
 
 T = TypeVar("T")
+BRAIN_PATIENCE_S = 15.0  # how long a request waits for a local model that is starting
 
 
 class Services:
@@ -78,7 +80,7 @@ class Services:
         self.receipts = ReceiptStore(self.data_dir)
         self._opened.append(self.receipts.close)
         self.receipts.subscribe(self.metrics.count)
-        self.usage = UsageQueries(self.receipts.database)
+        self.usage = UsageQueries(self.receipts)
         self.supervisor = Supervisor(data_dir=self.data_dir)
         self._opened.append(self.supervisor.stop)
         external = os.environ.get("LANCELOT_LOCAL_LLM_URL")
@@ -117,6 +119,10 @@ class Services:
         if not self.external_brain:
             self.supervisor.start()
         self.onboarding.open()
+        # the name tagger takes half a second to load; the first request should not wait for it
+        threading.Thread(
+            target=self.redactor.redact, args=("Hello Anna.",), name="redactor-warm-up", daemon=True
+        ).start()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
@@ -162,9 +168,19 @@ class Services:
         """
         missing = self.missing()
         if missing:
-            raise NotReady(f"Lancelot is not ready yet: {'; '.join(missing)}.", missing=missing)
+            raise NotReady(f"Lancelot is not ready yet: {'; '.join(missing)}.", missing=missing, retry_after=5)
         self._point_to_flagship()
         return self._router
+
+    async def router_soon(self) -> ModelRouter:
+        """The router, after a short wait when all that is missing is the local model's start.
+
+        Raises:
+            NotReady: with what is missing.
+        """
+        if self.onboarding.is_ready and not self.external_brain and self.supervisor.base_url is None:
+            await run_in_threadpool(self.supervisor.wait_ready, BRAIN_PATIENCE_S)
+        return self.router()
 
     def _point_to_flagship(self) -> None:
         """Give the router the flagship the operator has verified, when it has changed."""
@@ -198,7 +214,7 @@ class Services:
         """One utility task, with a receipt. Redaction works as soon as the process runs; the rest needs the model."""
         if task == "redact" and payload.get("mode", "fast") != "thorough":
             return await self._router.utility(task, payload, context)
-        return await self.router().utility(task, payload, context)
+        return await (await self.router_soon()).utility(task, payload, context)
 
     def explain(self, chat: ChatRequest) -> dict[str, Any]:
         """Lane, score, risk, task and reasons; no call is made."""

@@ -9,6 +9,7 @@ from console.widgets import empty_state, money, page_guard, redactions_in_words,
 from lancelot.chat import ChatRequest, Message
 from lancelot.errors import LancelotError
 from lancelot.routing.router import RoutedResponse
+from lancelot.services import Services
 
 LANES = {
     "lancelot": "Cheapest that can do it",
@@ -34,10 +35,14 @@ def ask_form() -> None:
     request = ChatRequest(model=model, messages=[Message(role="user", content=text)])
     with st.spinner("Redacting, deciding, answering…"):
         try:
-            remember("ask_answer", services.call(services.router().handle(request)))
+            remember("ask_answer", services.call(routed(services, request)))
         except LancelotError as error:
             remember("ask_answer", None)
             show_error(error)
+
+
+async def routed(services: Services, request: ChatRequest) -> RoutedResponse:
+    return await (await services.router_soon()).handle(request)
 
 
 def answer(found: RoutedResponse) -> None:

@@ -19,7 +19,6 @@ from lancelot.chat import Chunk, Usage, parse_chat
 from lancelot.errors import BadInput, LancelotError
 from lancelot.keys import Caller
 from lancelot.routing.context import RequestContext
-from lancelot.routing.lanes import Lane
 from lancelot.routing.router import RoutedResponse, RoutedStream
 
 __all__ = ["MODELS", "router"]
@@ -76,7 +75,7 @@ async def chat_completions(request: Request, caller: CallerDep, services: Servic
     """
     chat = parse_chat(await read_json(request))
     context = context_of(request, caller)
-    route = services.router()
+    route = await services.router_soon()
     async with AsyncExitStack() as place:
         await place.enter_async_context(services.admission.enter(caller.key_id))
         if not chat.stream:
@@ -123,10 +122,10 @@ def context_of(request: Request, caller: Caller) -> RequestContext:
     headers = request.headers
     return RequestContext(
         key_id=caller.key_id,
-        allowed_lanes=frozenset(Lane(lane) for lane in caller.lanes) if caller.key else None,
-        conversation_id=headers.get("x-lancelot-conversation"),
+        lanes=tuple(caller.lanes) if caller.key else None,
+        conversation=headers.get("x-lancelot-conversation"),
         idempotency_key=headers.get("idempotency-key"),
-        approval_wait_s=seconds(headers.get("x-lancelot-wait")) or 0.0,
+        wait_s=seconds(headers.get("x-lancelot-wait")) or 0.0,
         deadline_s=seconds(headers.get("x-lancelot-deadline")),
     )
 

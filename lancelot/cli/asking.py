@@ -15,6 +15,7 @@ from lancelot.config import load_config
 from lancelot.errors import BadInput, LancelotError
 from lancelot.redaction.redactor import Redactor
 from lancelot.routing.explain import explain_prompt
+from lancelot.routing.policy import RoutingPolicy
 
 __all__ = ["register"]
 
@@ -71,7 +72,7 @@ def route(
     """Which lane a text would take, and why. Without --explain the request is carried out, as `ask` does."""
     if not explain:
         return ask(out, text)
-    config = load_config(settings.config_dir())
+    policy = RoutingPolicy.from_config(load_config(settings.config_dir()).router)
 
     def one(item: dict[str, Any]) -> dict[str, Any]:
         prompt = item.get("prompt")
@@ -80,7 +81,7 @@ def route(
         signals = item.get("signals")
         if signals is not None and not isinstance(signals, dict):
             raise BadInput("`signals` must be an object.", param="signals")
-        return explain_prompt(prompt, signals=signals, config=config)
+        return explain_prompt(prompt, signals=signals, config=policy)
 
     if jsonl:
         return json_lines(out, one)
@@ -199,9 +200,9 @@ def _call(server: Connection, task: str, payload: dict[str, Any]) -> Any:
 
 
 def register(app: typer.Typer) -> None:
-    for function in (ask, route, redact):
-        command(app)(function)
+    for plain in (ask, route, redact):
+        command(app)(plain)
     group = typer.Typer(help="Tasks of the local utility model; nothing leaves this machine.", no_args_is_help=True)
-    for function in (classify, extract, summarize, rewrite):
-        command(group)(function)
+    for task in (classify, extract, summarize, rewrite):
+        command(group)(task)
     app.add_typer(group, name="utility")

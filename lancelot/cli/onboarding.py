@@ -132,12 +132,14 @@ COMMANDS = {
     "repair": "REPAIR",
     "restart-step": "RESTART STEP",
     "resend-code": "RESEND CODE",
+    "undo": "UNDO",
 }
 HELP = {
     "status": "Where the set-up stands and what can be done.",
     "back": "Go back one step; nothing that was verified is lost.",
     "repair": "Find what is wrong, mend what can be mended, check again.",
     "restart-step": "Start the current step afresh.",
+    "undo": "Take back the newest repair or reset.",
     "resend-code": "Send a fresh code (60 seconds apart, 3 times a code).",
 }
 
@@ -145,9 +147,8 @@ HELP = {
 def _send(out: Out, name: str, confirm: bool = False) -> int:
     with connect() as server:
         found = server.post("/onboarding/command", {"command": name, "confirm": confirm})
-    words = found.get("message") or found.get("text") or found["state"]
-    out.result(found, str(words))
-    return 0
+    out.result(found, str(found["text"]))
+    return 0 if found["done"] or name == "STATUS" else 1
 
 
 def reset(out: Out, yes: Annotated[bool, typer.Option("--yes", help="Really start over.")] = False) -> int:

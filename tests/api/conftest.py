@@ -41,7 +41,7 @@ class FakeServices:
         self.keys = Keys(data_dir)
         self.receipts = ReceiptStore(data_dir)
         self.receipts.subscribe(self.metrics.count)
-        self.usage = UsageQueries(self.receipts.database)
+        self.usage = UsageQueries(self.receipts)
         self.brain = FakeBrain()
         self.redactor = Redactor(self.config.current.router.redaction.policies)
         self.waiting_for: list[str] = []
@@ -61,6 +61,9 @@ class FakeServices:
         if self.waiting_for:
             raise NotReady(missing=self.waiting_for)
         return self._router
+
+    async def router_soon(self) -> ModelRouter:
+        return self.router()
 
     async def utility(self, task: str, payload: dict[str, Any], context: Any) -> dict[str, Any]:
         return await self._router.utility(task, payload, context)
