@@ -43,6 +43,7 @@ _ORDER = {label: place for place, label in enumerate(LABELS)}
 _VERIFIED = frozenset({"EMAIL", "CARD", "IBAN", "IP"})
 _VERIFIED_RULES = frozenset({"url.private", "secret.pem", "secret.jwt", "secret.prefix", "secret.connection"})
 _GUESSES = ("tagger", "model")
+_GUESS = 3
 
 
 class Span(NamedTuple):
@@ -60,14 +61,20 @@ class Span(NamedTuple):
 def _evidence(span: Span) -> int:
     """0 proven by its own form, 1 pattern or cue, 2 public URL, 3 a model's guess."""
     if span.rule.partition(".")[0] in _GUESSES:
-        return 3
+        return _GUESS
     if span.label in _VERIFIED or span.rule in _VERIFIED_RULES:
         return 0
     return 2 if span.rule == "url.public" else 1
 
 
-def _says_something(text: str, start: int, end: int) -> bool:
-    return any(c.isalnum() for c in text[start:end])
+def _says_something(piece: str, guess: bool) -> bool:
+    """A letter or a digit is in it, and it is more than the `https://` of a link whose host is covered.
+
+    The rest of a guess must have a capital, a digit or four letters: "le 12 mars au" leaves nothing worth a placeholder.
+    """
+    if guess and not any(c.isupper() or c.isdigit() for c in piece):
+        return sum(c.isalpha() for c in piece) > 3
+    return any(c.isalnum() for c in piece) and not piece.endswith("://")
 
 
 def _merged(spans: Iterable[Span], length: int) -> list[tuple[int, Span]]:
@@ -101,7 +108,7 @@ def resolve(text: str, spans: Iterable[Span]) -> list[Span]:
     ranked.sort(key=lambda item: (item[0], item[1].start - item[1].end, _ORDER.get(item[1].label, 99), item[1].start))
     taken = bytearray(len(text))
     kept: list[Span] = []
-    for _, span in ranked:
+    for strength, span in ranked:
         if not any(taken[span.start : span.end]):
             kept.append(span)
             taken[span.start : span.end] = b"\1" * (span.end - span.start)
@@ -113,7 +120,7 @@ def resolve(text: str, spans: Iterable[Span]) -> list[Span]:
                 break
             stop = taken.find(1, free, span.end)
             stop = span.end if stop < 0 else stop
-            if _says_something(text, free, stop):
+            if _says_something(text[free:stop], strength == _GUESS):
                 kept.append(span._replace(start=free, end=stop))
                 taken[free:stop] = b"\1" * (stop - free)
             cursor = stop

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from lancelot.errors import RedactionFailed
 from lancelot.redaction.blas import single_threaded
+from lancelot.redaction.doubts import believable
 from lancelot.redaction.labels import Span
 
 __all__ = ["WEIGHTS_SHA256", "Tagger", "fold", "tokenize", "weights_path", "word_features", "word_shape"]
@@ -139,7 +140,7 @@ class _Network:
         def matrix(name: str) -> Floats:
             return arrays[name].astype(np.float32)
 
-        self._lexicon = _read_lexicon(arrays["lex"].tobytes())
+        self.lexicon = _read_lexicon(arrays["lex"].tobytes())
         self._tables = [matrix(name) * matrix(name + "_s")[:, None] for name in _TABLES]
         self._into, self._into_bias, self._gap = matrix("Win"), matrix("bin"), matrix("glue")
         self._dilations = [int(step) for step in arrays["dil"][: int(arrays["nlayer"])]]
@@ -152,7 +153,7 @@ class _Network:
         self._lock = threading.Lock()
 
     def _learn(self, word: str) -> int:
-        first, second, p3, s3, p4, s2, shape, bits = word_features(word, self._lexicon)
+        first, second, p3, s3, p4, s2, shape, bits = word_features(word, self.lexicon)
         tables = self._tables
         joined = np.concatenate(
             [
@@ -257,7 +258,8 @@ class Tagger:
         starts, ends, tokens, gaps = tokenize(text)
         if not tokens:
             return []
-        classes = self.load().classes(tokens, gaps)
+        network = self.load()
+        classes = network.classes(tokens, gaps)
         pieces: list[list[int]] = []  # start, end, class, last token
         for i, kind in enumerate(classes):
             if not kind:
@@ -275,8 +277,9 @@ class Tagger:
                 start += 1
             while end > start and not (text[end - 1].isalnum() or text[end - 1] in ".)"):
                 end -= 1
-            if any(c.isalnum() for c in text[start:end]):
-                found.append(Span(start, end, _CLASSES[kind], "tagger"))
+            label = _CLASSES[kind]
+            if any(c.isalnum() for c in text[start:end]) and believable(text, start, end, label, network.lexicon):
+                found.append(Span(start, end, label, "tagger"))
         return found
 
 

@@ -126,7 +126,28 @@ def addresses(text: str) -> Iterator[Span]:
 
 
 _SURE = frozenset(
-    ["street", "st", "road", "rd", "avenue", "ave", "boulevard", "blvd", "drive", "dr", "lane", "ln", "court", "ct", "highway", "hwy", "parkway", "pkwy", "terrace", "crescent"]
+    [
+        "street",
+        "st",
+        "road",
+        "rd",
+        "avenue",
+        "ave",
+        "boulevard",
+        "blvd",
+        "drive",
+        "dr",
+        "lane",
+        "ln",
+        "court",
+        "ct",
+        "highway",
+        "hwy",
+        "parkway",
+        "pkwy",
+        "terrace",
+        "crescent",
+    ]
 )
 
 

@@ -14,7 +14,7 @@ __all__ = ["identifiers"]
 
 # These name an identifier by themselves; the value may follow at once.
 _STRONG = (
-    r"mrns?|medical record|ssns?|social[ -]security|nhs|npi|dea|itin|utr|nino|ni no|national insurance|"
+    r"mrns?|medical record|ssns?|social[ -]security|nhs|npi|dea|itin|tin|f?ein|utr|nino|ni no|national insurance|"
     r"tax(?:payer)?[ -]?(?:id\w*|reference|no|number|file number)|council tax|vat(?: id)?|steuer(?:nummer|-?id\w*)|ust-?id\w*|"
     r"passport|visa|residen(?:ce|cy)(?: card| permit)?|green card|driv(?:er|ing)['’]?s?['’]?[ -](?:licen[sc]e|lic)|dl|"
     r"licen[sc]e(?: plate)?|licen[sc]ia|identity card|national id\w*|id[ -]card|voter(?: id)?|aadhaa?r|pan|"
@@ -32,7 +32,7 @@ _STRONG = (
 _WEAK = (
     r"patient|member|customer|client|employee|emp|staff|student|matriculation|enrol?lment|tenant|user|contract|file|"
     r"record|group|plan|card|reference|ref|contact|person|personnel|participant|candidate|applicant|citizen|citizenship|"
-    r"resident|contractor|supplier|vendor|payee|payer|payroll|trust|fund|loan|mortgage|deposit|investor|broker|agent|"
+    r"resident|contractor|supplier|vendor|payee|payer|payroll|trust|fund|loan|mortgage|deposit|investor|broker|"
     r"officer|guest|crew|pilot|driver|vehicle|meter|phone|sim|study|trial|subject|lab|report|identification|identity|unique|"
     r"business|company|registration|employer|court|inmate|prisoner|service|rank|unit|visit|admission|room key|"
     r"application|intake|referral|authorization|authorisation|approval"
@@ -75,7 +75,7 @@ _NOT_PERSONAL = re.compile(
     re.IGNORECASE,
 )
 _UNITS = re.compile(
-    r"\d+(?:\.\d+)?(?:st|nd|rd|th|k|m|mg|ml|kg|g|cm|mm|km|h|hrs?|min|mins|s|ms|px|pt|gb|mb|kb|am|pm|x|d|y|yr|yrs|w|%)?$",
+    r"\d{1,5}(?:\.\d+)?(?:st|nd|rd|th|k|m|mg|ml|kg|g|cm|mm|km|h|hrs?|min|mins|s|ms|px|pt|gb|mb|kb|am|pm|x|d|y|yr|yrs|w|%)?$",
     re.I,
 )
 _YEARLIKE = re.compile(r"(?:19|20)\d{2}$")

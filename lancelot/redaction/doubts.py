@@ -1,0 +1,468 @@
+"""Second thoughts about what the tagger found: its known false alarms, taken back.
+
+A guess is dropped when its own letters speak against it: an option letter ("B."), an abbreviation of trade, a month after
+"in", a small everyday word in lower case, an identifier without digits, a fingerprint taken for a key.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lancelot.redaction.rules.randomness import is_digest, is_example, is_random, is_uuid
+
+__all__ = ["believable"]
+
+# Lexicon bits of the weights: 0-5 first and last names and cities, 7 countries, 10-13 English words by frequency.
+_NAME_BITS = 0b0000_0000_1011_1111
+_COMMON_BITS = 0b0000_1100_0000_0000
+_ENGLISH_BITS = 0b0011_1100_0000_0000
+_SOFT = frozenset({"PERSON", "LOCATION", "ORG"})
+
+_ABBREVIATIONS = frozenset(
+    [
+        "API",
+        "APIs",
+        "URL",
+        "URLs",
+        "URI",
+        "PDF",
+        "CSV",
+        "JSON",
+        "XML",
+        "HTML",
+        "CSS",
+        "SQL",
+        "SSH",
+        "TLS",
+        "SSL",
+        "DNS",
+        "IP",
+        "TCP",
+        "UDP",
+        "HTTP",
+        "HTTPS",
+        "FTP",
+        "VPN",
+        "VLAN",
+        "LAN",
+        "WAN",
+        "WIFI",
+        "CPU",
+        "GPU",
+        "RAM",
+        "SSD",
+        "HDD",
+        "USB",
+        "OS",
+        "UI",
+        "UX",
+        "IDE",
+        "SDK",
+        "CLI",
+        "GUI",
+        "REST",
+        "CRUD",
+        "ORM",
+        "LLM",
+        "AI",
+        "ML",
+        "NLP",
+        "RAG",
+        "OCR",
+        "IoT",
+        "AR",
+        "VR",
+        "QR",
+        "GPS",
+        "RFID",
+        "NFC",
+        "LED",
+        "LCD",
+        "CAD",
+        "ID",
+        "IDs",
+        "PIN",
+        "OTP",
+        "PII",
+        "GDPR",
+        "HIPAA",
+        "SSN",
+        "MRN",
+        "DOB",
+        "TIN",
+        "EIN",
+        "DNI",
+        "NIE",
+        "NIF",
+        "CPR",
+        "CURP",
+        "NINO",
+        "UTR",
+        "VIN",
+        "IMEI",
+        "IBAN",
+        "BIC",
+        "SWIFT",
+        "SEPA",
+        "ACH",
+        "VAT",
+        "ATM",
+        "GBP",
+        "USD",
+        "EUR",
+        "CHF",
+        "JPY",
+        "AUD",
+        "CAD",
+        "INR",
+        "CEO",
+        "CTO",
+        "CFO",
+        "COO",
+        "CIO",
+        "CMO",
+        "HR",
+        "PR",
+        "QA",
+        "IT",
+        "R&D",
+        "KPI",
+        "KPIs",
+        "OKR",
+        "ROI",
+        "SLA",
+        "NDA",
+        "FAQ",
+        "FAQs",
+        "ETA",
+        "ETD",
+        "FYI",
+        "ASAP",
+        "TBD",
+        "TBA",
+        "RSVP",
+        "PS",
+        "NB",
+        "AM",
+        "PM",
+        "BC",
+        "AD",
+        "WBC",
+        "RBC",
+        "BMI",
+        "BP",
+        "HR",
+        "ECG",
+        "EKG",
+        "MRI",
+        "CT",
+        "ICU",
+        "ER",
+        "IV",
+        "DVT",
+        "HIV",
+        "PCR",
+        "CRP",
+        "COPD",
+        "CKD",
+        "GERD",
+        "UTI",
+        "LDL",
+        "HDL",
+        "DIY",
+        "SEO",
+        "CTA",
+        "B2B",
+        "B2C",
+        "SaaS",
+        "CRM",
+        "ERP",
+        "CMS",
+        "PO",
+        "SKU",
+        "POS",
+        "CC",
+        "BCC",
+        "RE",
+        "FW",
+        "Re",
+        "Fwd",
+        "LoRA",
+        "UK's",
+        "Q1",
+        "Q2",
+        "Q3",
+        "Q4",
+        "H1",
+        "H2",
+        "A3",
+        "A4",
+        "A5",
+        "MOT",
+        "GP",
+    ]
+)
+_FORM_WORDS = frozenset(
+    [
+        "kontakt",
+        "telefon",
+        "name",
+        "vorname",
+        "nachname",
+        "adresse",
+        "anschrift",
+        "geburtsdatum",
+        "steuernummer",
+        "versichertennummer",
+        "kundennummer",
+        "mein",
+        "meine",
+        "dein",
+        "ihre",
+        "ihr",
+        "herr",
+        "frau",
+        "nota",
+        "nombre",
+        "apellido",
+        "apellidos",
+        "dirección",
+        "direccion",
+        "teléfono",
+        "ciudad",
+        "fecha",
+        "nom",
+        "prénom",
+        "adresse",
+        "téléphone",
+        "ville",
+        "kund",
+        "telefono",
+        "nome",
+        "cognome",
+        "indirizzo",
+        "città",
+        "adres",
+        "naam",
+        "cllr",
+        "attn",
+        "subject",
+        "from",
+        "to",
+        "cc",
+        "date",
+        "sent",
+        "dear",
+        "re",
+        "bank",
+        "note",
+        "notes",
+        "summary",
+        "total",
+        "amount",
+        "reference",
+        "invoice",
+        "order",
+        "ticket",
+        "patient",
+        "customer",
+        "client",
+        "employee",
+        "user",
+        "agent",
+        "caller",
+        "gist",
+        "pull",
+        "request",
+        "github-flavored",
+        "markdown",
+    ]
+)
+_FUNCTION_WORDS = frozenset(
+    [
+        "le",
+        "la",
+        "les",
+        "el",
+        "los",
+        "las",
+        "un",
+        "une",
+        "una",
+        "uno",
+        "der",
+        "die",
+        "das",
+        "den",
+        "dem",
+        "des",
+        "du",
+        "de",
+        "da",
+        "do",
+        "dos",
+        "et",
+        "y",
+        "e",
+        "und",
+        "i",
+        "o",
+        "ou",
+        "au",
+        "aux",
+        "en",
+        "im",
+        "am",
+        "ist",
+        "est",
+        "es",
+        "al",
+        "del",
+        "von",
+        "zu",
+        "zum",
+        "zur",
+        "mit",
+        "avec",
+        "con",
+        "per",
+        "por",
+        "para",
+        "sur",
+        "meine",
+        "mein",
+        "rang",
+        "who",
+        "that",
+        "this",
+        "his",
+        "her",
+        "its",
+        "our",
+        "your",
+        "their",
+        "my",
+        "the",
+        "a",
+        "an",
+        "of",
+        "in",
+        "on",
+        "at",
+        "by",
+        "or",
+        "and",
+        "for",
+        "to",
+        "is",
+        "was",
+        "are",
+        "be",
+        "it",
+        "he",
+        "she",
+        "we",
+        "they",
+        "i",
+        "me",
+        "him",
+        "us",
+        "them",
+        "van",
+        "sudo",
+        "kg",
+        "bx",
+    ]
+)
+_MONTHS = frozenset(
+    [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ]
+)
+_BEFORE_MONTH = re.compile(
+    r"\b(?:in|for|by|until|till|since|of|next|last|this|early|late|mid|during|from|through|to|before|after|every|each)[ -]$",
+    re.IGNORECASE,
+)
+_COUNTED = re.compile(
+    r"(?:extension|ext|page|line|step|version|chapter|section|figure|table|level|item|vlan|port|room)\b", re.I
+)
+
+
+def _plain_word(word: str, lexicon: dict[str, int], organisation: bool) -> bool:
+    """An everyday English word that is no name; for an organisation, names do not count."""
+    bits = lexicon.get(word, 0)
+    if organisation:
+        return bool(bits & _ENGLISH_BITS)
+    return bool(bits & _COMMON_BITS) and not bits & _NAME_BITS
+
+
+def _soft(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) -> bool:
+    piece = text[start:end]
+    words = re.findall(r"[^\W_]+", piece)
+    if sum(map(len, words)) < 2 or piece in _ABBREVIATIONS:
+        return False
+    low = [word.lower() for word in words]
+    if len(low) == 1:
+        if low[0] in _FUNCTION_WORDS and not words[0].istitle():
+            return False
+        if (
+            low[0] in _FORM_WORDS
+            and text[end : end + 1] in (":", ".", " ")
+            and (words[0].islower() or _opens(text, start))
+        ):
+            return False
+        if low[0] in _MONTHS and _BEFORE_MONTH.search(text[max(0, start - 10) : start]):
+            return False
+    if all(word.islower() for word in words):
+        return not all(_plain_word(word, lexicon, label == "ORG") or word in _FUNCTION_WORDS for word in low)
+    return not (label == "LOCATION" and _COUNTED.match(piece) and any(c.isdigit() for c in piece))
+
+
+_SECRET_CUE = re.compile(r"(?:pass|pwd?\b|secret|token|key|cred|auth|log-?in|pin\b)[^\n]{0,30}$", re.IGNORECASE)
+_LONGEST_SECRET = 120
+
+
+def _opens(text: str, start: int) -> bool:
+    """At the start of a line or right after a sentence or a colon."""
+    before = text[max(0, start - 3) : start].rstrip(" ")
+    return not before or before[-1] in "\n.:!?-*#>|"
+
+
+def _secret(piece: str, before: str) -> bool:
+    if not _SECRET_CUE.search(before) or any(c.isspace() for c in piece.strip()) or len(piece) > _LONGEST_SECRET:
+        return False
+    if is_uuid(piece) or is_digest(piece) or is_example(piece):
+        return False
+    letters, digits = any(c.isalpha() for c in piece), sum(c.isdigit() for c in piece)
+    if re.fullmatch(r"[0-9a-f]{6,12}", piece):
+        return False
+    signs = any(not c.isalnum() and c not in "_-.:/" for c in piece)
+    return len(piece) >= 6 and letters and bool(digits) and (signs or is_random(piece, 2.5) or digits >= 2)
+
+
+def believable(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) -> bool:
+    """Whether a guess of the tagger should stand."""
+    piece = text[start:end]
+    if label in _SOFT:
+        return _soft(text, start, end, label, lexicon)
+    digits = sum(c.isdigit() for c in piece)
+    if label == "PHONE":
+        return digits >= 5
+    if label == "ID":
+        return digits >= 2 and not is_uuid(piece)
+    if label == "SECRET":
+        return _secret(piece, text[max(0, start - 40) : start])
+    if label == "USERNAME":
+        return len(piece) > 1 and not piece.isdigit() and piece not in ("ed25519", "rsa")
+    return any(c.isdigit() for c in piece) or len(piece) > 2
