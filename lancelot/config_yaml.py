@@ -43,7 +43,11 @@ Money = Annotated[Decimal, BeforeValidator(_exact)]
 Real = Annotated[float, BeforeValidator(_real)]
 
 
-class _Loader(yaml.SafeLoader):
+# libyaml's parser is several times faster; every wheel of PyYAML brings it, a build from source may not
+_Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc,valid-type]
     """Safe YAML whose decimal numbers keep every digit and whose mappings may not repeat a key."""
 
 
@@ -101,8 +105,12 @@ def parse_yaml(content: bytes, model: type[Model], name: str) -> Model:
         raise BadConfig(f"{name} is larger than {MAX_BYTES // 1_000_000} MB.", file=name)
     try:
         text = content.decode("utf-8-sig")
-        root = yaml.compose(text, Loader=_Loader)
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        loader = _Loader(text)
+        try:
+            root = loader.get_single_node()
+            data = None if root is None else loader.construct_document(root)
+        finally:
+            loader.dispose()
     except UnicodeDecodeError:
         raise BadConfig(f"{name} is not UTF-8 text.", file=name) from None
     except RecursionError:
