@@ -13,7 +13,7 @@ A result is a plain dict that can be stored as it is:
                 "failed": 0, "missed": [3, 17]}, …]}
 
 `missed` are line numbers in the file of the items, never texts: an exam may be held on private data. `tokens_per_s`
-counts tokens read and written where the answers tell them (`usage`), else it is null. Also a command:
+counts tokens read (cached ones apart) and written where the answers tell them (`usage`), else it is null. A command:
 `python -m local_models.exam --url http://127.0.0.1:8090 [--items FILE]`.
 """
 
@@ -157,7 +157,8 @@ class _Taken:
         self.ms.append(ms)
         usage = (answer or {}).get("usage")
         if isinstance(usage, dict):
-            self.tokens += sum(int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
+            told = {name: int(usage.get(f"{name}_tokens") or 0) for name in ("prompt", "cached", "completion")}
+            self.tokens += told["prompt"] - told["cached"] + told["completion"]
 
     def result(self, task: str) -> dict[str, Any]:
         scored = score_task(task, self.marked)

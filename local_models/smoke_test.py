@@ -43,10 +43,10 @@ SUMMARY = (
     "ran the backup again at 09:30, and it finished without errors."
 )
 REWRITE = {
-    "text": "How long does it take?",
+    "text": "When does it open?",
     "conversation": [
-        {"role": "user", "content": "Can I return the headphones I bought?"},
-        {"role": "assistant", "content": "Yes, the headphones can be returned for a refund within 30 days."},
+        {"role": "user", "content": "Where is the new library in Leeds?"},
+        {"role": "assistant", "content": "The new library is in Mill Street."},
     ],
 }
 
@@ -168,7 +168,7 @@ def _summarize(ask: Ask) -> tuple[bool, str]:
 def _rewrite(ask: Ask) -> tuple[bool, str]:
     query = str(ask("/v1/utility/rewrite", REWRITE)["query"]).strip()
     words = _words(query)
-    return 3 <= len(words) <= 40 and bool({"return", "headphones", "refund"} & set(words)), query[:120]
+    return 3 <= len(words) <= 40 and "library" in words, query[:120]
 
 
 def _chat(ask: Ask) -> tuple[bool, str]:

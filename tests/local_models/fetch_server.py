@@ -103,6 +103,10 @@ def serving(*script: Behaviour, content: bytes = CONTENT) -> Iterator[FileServer
         def do_GET(self) -> None:
             files.answer(self)
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            files.answer(self)
+
         def log_message(self, format: str, *args: Any) -> None:
             return
 
