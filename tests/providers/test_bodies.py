@@ -1,0 +1,206 @@
+"""What each provider is sent: refused parameters never, limits where required, parts carried or refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lancelot.chat import ChatRequest
+from lancelot.config import ModelEntry, load_config
+from lancelot.errors import UnsupportedParameter
+from lancelot.providers.anthropic_body import anthropic_body
+from lancelot.providers.carried import Carried
+from lancelot.providers.gemini_body import gemini_body
+from lancelot.providers.openai_body import openai_body
+from lancelot.settings import project_dir
+
+MODELS = load_config(project_dir() / "config").models.models
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+FORCED = {"type": "function", "function": {"name": "look"}}
+ASK = {"role": "user", "content": "Hello"}
+
+
+def chat(**fields: Any) -> ChatRequest:
+    return ChatRequest.model_validate({"messages": [ASK]} | fields)
+
+
+def body_for(model: str, entry: ModelEntry | None = None, **fields: Any) -> dict[str, Any]:
+    takes = entry or MODELS[model]
+    if takes.provider == "openai":
+        return openai_body(chat(**fields), model, takes, Carried())
+    if takes.provider == "anthropic":
+        return anthropic_body(chat(**fields), model, takes)
+    return gemini_body(chat(**fields), takes, Carried())
+
+
+def keys(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {key for entry in value.values() for key in keys(entry)}
+    if isinstance(value, list):
+        return {key for entry in value for key in keys(entry)}
+    return set()
+
+
+SAMPLING = {"temperature", "top_p", "topP", "top_k", "topK", "presencePenalty", "frequencyPenalty"}
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_no_model_is_sent_what_it_refuses(model: str) -> None:
+    takes = MODELS[model]
+    ended = [ASK, {"role": "assistant", "content": "Once upon"}]
+    sampling = {"temperature": 0.2, "top_p": 0.9, "presence_penalty": 0.5, "frequency_penalty": 0.5}
+    body = body_for(model, messages=ended, tools=[TOOL], tool_choice=FORCED, reasoning_effort="none", **sampling)
+    if not takes.sampling_params:
+        assert not keys(body) & SAMPLING
+    if not takes.prefill:
+        turns = body.get("messages") or body.get("contents") or []
+        assert turns[-1]["role"] == "user"
+    if not takes.forced_tool_use:
+        assert "tool_choice" not in body
+        assert "look" in str(body["system"])
+    if takes.thinking_always_on:
+        assert "thinking" not in body
+        assert body["output_config"]["effort"] == "low"
+
+
+def test_a_model_that_takes_them_gets_sampling_parameters() -> None:
+    body = body_for("gemini-3.5-flash", temperature=0.2, top_p=0.9)
+    assert body["generationConfig"] == {"temperature": 0.2, "topP": 0.9}
+    open_model = ModelEntry(provider="openai")
+    assert body_for("x", open_model, temperature=0.2)["temperature"] == 0.2
+
+
+@pytest.mark.parametrize("model", sorted(name for name in MODELS if MODELS[name].provider == "anthropic"))
+def test_a_limit_is_sent_where_one_is_required(model: str) -> None:
+    assert body_for(model)["max_tokens"] == 16_384
+    assert body_for(model, max_tokens=77)["max_tokens"] == 77
+    assert body_for(model, max_completion_tokens=9_999_999)["max_tokens"] == MODELS[model].max_output_tokens
+
+
+def test_nothing_is_stored_at_openai_and_its_least_limit_is_kept() -> None:
+    body = body_for("gpt-6-luna", max_tokens=1)
+    assert (body["store"], body["max_output_tokens"]) == (False, 16)
+    assert "max_output_tokens" not in body_for("gpt-6-luna")
+
+
+def test_what_openai_takes_it_gets() -> None:
+    said = {
+        "metadata": {"a": "b"},
+        "user": "u",
+        "safety_identifier": "s",
+        "prompt_cache_key": "k",
+        "service_tier": "flex",
+    }
+    body = body_for("gpt-6-luna", parallel_tool_calls=False, verbosity="low", reasoning_effort="high", **said)
+    assert {name: body[name] for name in said} == said
+    assert (body["text"], body["reasoning"]) == ({"verbosity": "low"}, {"effort": "high"})
+    assert body["parallel_tool_calls"] is False
+
+
+@pytest.mark.parametrize(
+    ("choice", "openai", "anthropic", "gemini"),
+    [
+        ("auto", "auto", {"type": "auto"}, {"mode": "AUTO"}),
+        ("none", "none", {"type": "none"}, {"mode": "NONE"}),
+        ("required", "required", {"type": "any"}, {"mode": "ANY"}),
+        (
+            FORCED,
+            {"type": "function", "name": "look"},
+            {"type": "tool", "name": "look"},
+            {"mode": "ANY", "allowedFunctionNames": ["look"]},
+        ),
+    ],
+)
+def test_tool_choice(choice: Any, openai: Any, anthropic: Any, gemini: Any) -> None:
+    asked = {"tools": [TOOL], "tool_choice": choice}
+    assert body_for("gpt-6-luna", **asked)["tool_choice"] == openai
+    assert body_for("claude-haiku-5-5", **asked)["tool_choice"] == anthropic
+    assert body_for("gemini-3.5-flash", **asked)["toolConfig"]["functionCallingConfig"] == gemini
+
+
+def test_one_tool_call_at_a_time() -> None:
+    body = body_for("claude-haiku-5-5", tools=[TOOL], parallel_tool_calls=False)
+    assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+
+
+PNG = "data:image/png;base64,iVBORw0KGgo="
+PDF = "data:application/pdf;base64,JVBERi0="
+PARTS = [
+    {"type": "text", "text": "Look"},
+    {"type": "image_url", "image_url": {"url": PNG, "detail": "low"}},
+    {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+    {"type": "file", "file": {"file_data": PDF, "filename": "a.pdf"}},
+]
+
+
+def test_parts() -> None:
+    messages = [{"role": "user", "content": PARTS}]
+    assert body_for("gpt-6-luna", messages=messages)["input"][0]["content"] == [
+        {"type": "input_text", "text": "Look"},
+        {"type": "input_image", "image_url": PNG, "detail": "low"},
+        {"type": "input_image", "image_url": "https://example.com/a.png", "detail": "auto"},
+        {"type": "input_file", "file_data": PDF, "filename": "a.pdf"},
+    ]
+    assert body_for("claude-haiku-5-5", messages=messages)["messages"][0]["content"] == [
+        {"type": "text", "text": "Look"},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}},
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="},
+            "title": "a.pdf",
+        },
+    ]
+    assert body_for("gemini-3.5-flash", messages=messages)["contents"][0]["parts"] == [
+        {"text": "Look"},
+        {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}},
+        {"fileData": {"mimeType": "image/png", "fileUri": "https://example.com/a.png"}},
+        {"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0="}},
+    ]
+
+
+@pytest.mark.parametrize("part", [{"type": "video"}, {"type": "file", "file": {"file_id": "f"}}, {"type": "image_url"}])
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.5-flash"])
+def test_a_part_that_cannot_be_carried_is_refused_by_name(model: str, part: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedParameter) as caught:
+        body_for(model, messages=[{"role": "user", "content": [part]}])
+    assert str(caught.value.extra["param"]).startswith("messages.content")
+
+
+def test_a_tool_that_is_no_function_is_refused() -> None:
+    with pytest.raises(UnsupportedParameter):
+        body_for("gpt-6-luna", tools=[{"type": "web_search"}])
+
+
+def test_arguments_that_are_no_json_still_travel() -> None:
+    call = {"id": "c:1", "type": "function", "function": {"name": "look", "arguments": "{oops"}}
+    messages = [
+        ASK,
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c:1", "content": "x"},
+    ]
+    used = body_for("claude-haiku-5-5", messages=messages)["messages"]
+    assert used[1]["content"][0] == {"type": "tool_use", "id": "c_1", "name": "look", "input": {"arguments": "{oops"}}
+    assert used[2]["content"][0]["tool_use_id"] == "c_1"
+    called = body_for("gemini-3.5-flash", messages=messages)["contents"]
+    assert called[1]["parts"][0]["functionCall"]["args"] == {"arguments": "{oops"}
+
+
+def test_json_mode_without_a_schema() -> None:
+    asked = {"response_format": {"type": "json_object"}}
+    assert body_for("gpt-6-luna", **asked)["text"] == {"format": {"type": "json_object"}}
+    assert "JSON object" in body_for("claude-haiku-5-5", **asked)["system"][0]["text"]
+    assert body_for("gemini-3.5-flash", **asked)["generationConfig"] == {"responseMimeType": "application/json"}
+
+
+def test_system_words_keep_their_weight() -> None:
+    messages = [{"role": "developer", "content": "A"}, ASK, {"role": "system", "content": "B"}]
+    assert [item["role"] for item in body_for("gpt-6-luna", messages=messages)["input"]] == [
+        "developer",
+        "user",
+        "system",
+    ]
+    assert [part["text"] for part in body_for("claude-haiku-5-5", messages=messages)["system"]] == ["A", "B"]
+    system = body_for("gemini-3.5-flash", messages=messages)["systemInstruction"]
+    assert [part["text"] for part in system["parts"]] == ["A", "B"]
