@@ -26,6 +26,8 @@ LITERAL: Final = "literal"
 
 _STRUCTURAL: Final = frozenset({"key", "name", "id"})
 _ID_LABELS: Final = frozenset({"EMAIL", "CARD", "IBAN"})
+# What no rule can find anything in: words alone.
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z]{1,24}(?:[_ -][A-Za-z]{1,24}){0,7}")
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|[_-]+")
 
 
@@ -63,10 +65,13 @@ class Masking:
         self._slots.append(slot)
         if not text:
             return slot
-        mode = self._mode if kind == "text" else "rules"
-        spans = self._rulings.masked(text, self._find(text, _words(context), mode))
+        if kind in _STRUCTURAL:
+            found = self._in_name(text)
+        else:
+            found = self._find(text, _words(context), self._mode if kind == "text" else "rules")
         if kind == "id":
-            spans = [span for span in spans if span.label in _ID_LABELS]
+            found = [span for span in found if span.label in _ID_LABELS]
+        spans = self._rulings.masked(text, found)
         literals = [
             Span(start, end, label, LITERAL)
             for start, end, label, number in written_like_one(text)
@@ -117,6 +122,16 @@ class Masking:
     def shown_spans(slot: Slot) -> list[Span]:
         """What was hidden in a string, without what was only escaped."""
         return [span for span in slot.spans if span.rule != LITERAL]
+
+    def _in_name(self, text: str) -> list[Span]:
+        """Spans in a key or a name: mail_alice, pay_4111111111111111."""
+        if _PLAIN_NAME.fullmatch(text):
+            return []
+        found = self._finder.find(text, "rules")
+        if not found and "_" in text:
+            # An underscore joins words in a name; detectors take it for a part of a word.
+            found = self._finder.find(text.replace("_", " "), "rules")
+        return list(found)
 
     def _find(self, text: str, context: str, mode: str) -> list[Span]:
         """Spans in the text; the context stands before it for detectors that go by a cue word."""
