@@ -35,6 +35,7 @@ from lancelot.routing.context import RequestContext
 from lancelot.routing.router import ModelRouter
 from lancelot.store.ledger import ReceiptStore
 from lancelot.store.usage import UsageQueries
+from lancelot.upkeep import Upkeep
 
 __all__ = ["Services", "build_services", "running"]
 
@@ -83,6 +84,8 @@ class Services:
         self.usage = UsageQueries(self.receipts)
         self.supervisor = Supervisor(data_dir=self.data_dir)
         self._opened.append(self.supervisor.stop)
+        self.upkeep = Upkeep(self.supervisor, self.receipts.database)
+        self._opened.append(self.upkeep.close)
         external = os.environ.get("LANCELOT_LOCAL_LLM_URL")
         self.external_brain = bool(external)
         self.brain = LocalModelClient(external or self._brain_url)
@@ -252,6 +255,13 @@ class Services:
         if self.external_brain:
             return {"state": "external", "base_url": os.environ["LANCELOT_LOCAL_LLM_URL"]}
         return self.supervisor.status().to_dict()
+
+    def start_brain(self, *, again: bool = False) -> None:
+        """Start the local model's service, or start it again; returns at once."""
+        if again:
+            self.supervisor.restart()
+        else:
+            self.supervisor.start()
 
     # ---- the local model, for the redactor
 

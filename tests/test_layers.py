@@ -38,6 +38,7 @@ FLOORS = {
     "lancelot.analysis": 5,
     "lancelot.demo": 5,
     "lancelot.backup": 5,
+    "lancelot.upkeep": 5,
     "lancelot.onboarding": 6,
     "lancelot.metrics": 7,
     "lancelot.services": 7,

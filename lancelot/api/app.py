@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI, Request
 
-from lancelot.api import approvals, errors, gateway, onboarding, receipts, system, usage
+from lancelot.api import approvals, errors, gateway, model, onboarding, receipts, system, usage
 from lancelot.api.security import BodyLimit
 from lancelot.errors import NotFound
 from lancelot.services import Services
@@ -20,7 +20,15 @@ Lancelot's control plane and gateway. Routes marked with a lock take `Authorizat
 with code, title and hint; under /v1 they are OpenAI's error object with the same three fields.
 """
 
-ROUTERS = (system.router, onboarding.router, gateway.router, receipts.router, usage.router, approvals.router)
+ROUTERS = (
+    system.router,
+    model.router,
+    onboarding.router,
+    gateway.router,
+    receipts.router,
+    usage.router,
+    approvals.router,
+)
 CLOSED_PREFIXES = ("/v1", "/system", "/onboarding", "/router", "/usage", "/approvals")
 
 

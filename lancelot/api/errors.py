@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from lancelot.errors import BadInput, LancelotError, NotFound
+from local_models.errors import ModelError
 
 __all__ = ["error_response", "install", "openai_error", "problem"]
 
@@ -70,6 +71,12 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, LancelotError)
         return error_response(request.url.path, error)
 
+    async def of_model(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ModelError)
+        shown = LancelotError(error.title, hint=error.hint, code=error.code, retry_after=error.retry_after)
+        shown.status = error.status
+        return error_response(request.url.path, shown)
+
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
@@ -94,6 +101,7 @@ def install(app: FastAPI) -> None:
         return error_response(request.url.path, LancelotError())
 
     app.add_exception_handler(LancelotError, known)
+    app.add_exception_handler(ModelError, of_model)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unknown)

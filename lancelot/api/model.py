@@ -1,0 +1,66 @@
+"""/system/model: the local utility model's service, exams and tuning."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from lancelot.api.security import OperatorDep, ServicesDep
+from local_models.exam_items import ExamItem, parse_items
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/system/model", tags=["local model"])
+
+
+class Action(BaseModel):
+    """What to do. `exam` and `tune` answer when they are through; with `background` they answer at once."""
+
+    model_config = ConfigDict(extra="forbid")
+    action: Literal["start", "restart", "tune", "exam"]
+    items: Annotated[list[dict[str, Any]] | None, Field(description="exam: items of {task, input, expected}")] = None
+    background: bool = False
+
+
+@router.get("", summary="The local model's service, its exams and the upkeep that runs")
+async def look(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"service": {…}, "exams": [newest of each task], "flagged": […], "job": {…}|null}."""
+    return {
+        "service": services.brain_status(),
+        "exams": await run_in_threadpool(services.upkeep.latest),
+        "flagged": sorted(services.upkeep.flagged()),
+        "job": services.upkeep.job,
+    }
+
+
+@router.get("/tuning", summary="The last tuning: formats, speeds, the winner")
+async def tuning(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"formats": [{"format", "prefill_tps", "decode_tps", "verdict"}], "winner"}; empty when never tuned."""
+    return await run_in_threadpool(services.tuning)
+
+
+@router.post("", summary="Start, restart, tune or examine the local model", responses={409: {}, 503: {}})
+async def act(body: Action, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """The service's status after start and restart, the result of exam and tune."""
+    if body.action in ("start", "restart"):
+        services.start_brain(again=body.action == "restart")
+        return services.brain_status()
+    if body.background:
+        services.upkeep.begin(body.action)
+        return {"job": services.upkeep.job}
+    if body.action == "tune":
+        return await run_in_threadpool(services.upkeep.tune)
+    return await run_in_threadpool(services.upkeep.exam, exam_items(body.items))
+
+
+def exam_items(given: list[dict[str, Any]] | None) -> list[ExamItem] | None:
+    """Items from their JSON form; None for the golden set.
+
+    Raises:
+        ExamFailed: an item is not {"task", "input", "expected"}; its number is said.
+    """
+    return None if given is None else parse_items(json.dumps(item) for item in given)

@@ -1,0 +1,197 @@
+"""The local model's upkeep: exams and tuning, in the background after an installation and on demand.
+
+READY never waits for it. LANCELOT_UPKEEP=off switches the background runs off; asking for one by hand still works.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lancelot.brain.supervisor import Supervisor
+from lancelot.errors import BadInput, Conflict, LancelotError, LocalModelError
+from lancelot.store.database import Database
+from lancelot.store.tables import Exams
+from local_models.errors import ModelError
+from local_models.exam import BARS, ExamDone, ExamItem, ItemDone, golden_items, run_exam
+from local_models.smoke_test import HttpAsk
+
+__all__ = ["Job", "Upkeep", "wanted"]
+
+log = logging.getLogger(__name__)
+KEEP_LOCAL_ALWAYS = frozenset({"redact"})  # redaction never leaves the machine, whatever its score
+
+
+def wanted() -> bool:
+    """Whether background runs are on: LANCELOT_UPKEEP is not `off`."""
+    return os.environ.get("LANCELOT_UPKEEP", "on").lower() not in ("off", "0", "no")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What runs now, or what ran last. `done` of `total` steps; `error` has code, title and hint."""
+
+    name: str
+    running: bool
+    done: int = 0
+    total: int | None = None
+    detail: str = ""
+    error: dict[str, Any] | None = None
+
+
+class Upkeep:
+    """Exams and tuning of one local service; one job at a time.
+
+    Args:
+        supervisor: the service under exam.
+        database: where results are kept.
+        tune: measures the weight formats and returns what `local_models.tune` says; None where there is no tuner.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        database: Database,
+        *,
+        tune: Callable[[Callable[[str], None]], dict[str, Any]] | None = None,
+    ) -> None:
+        self._supervisor = supervisor
+        self._exams = Exams(database)
+        self._tune = tune
+        self._guard = threading.Lock()
+        self._job: Job | None = None
+        self._flagged: frozenset[str] | None = None
+        self._stopped = threading.Event()
+
+    # ---- what others read
+
+    @property
+    def job(self) -> dict[str, Any] | None:
+        """The present or last job as JSON, or None."""
+        return asdict(self._job) if self._job else None
+
+    def latest(self) -> list[dict[str, Any]]:
+        """Each task's newest exam result."""
+        return self._exams.latest()
+
+    def history(self, task: str) -> list[dict[str, Any]]:
+        """One task's results, newest first."""
+        return self._exams.history(task)
+
+    def flagged(self) -> frozenset[str]:
+        """Tasks whose newest score is under its bar; never `redact`, which stays here in any case."""
+        if self._flagged is None:
+            under = {row["task"] for row in self.latest() if not row["data"].get("passed", True)}
+            self._flagged = frozenset(under - KEEP_LOCAL_ALWAYS)
+        return self._flagged
+
+    # ---- what others ask for
+
+    def exam(self, items: Sequence[ExamItem] | None = None) -> dict[str, Any]:
+        """Hold an exam now, wait for its end and keep the result (own items are not kept: they say little of others).
+
+        Raises:
+            Conflict: a job runs. LocalModelError: the model does not answer.
+        """
+        self._take("exam")
+        try:
+            return self._hold(items)
+        except ModelError as problem:
+            raise LocalModelError(problem.title, hint=problem.hint, code=problem.code) from problem
+        finally:
+            self._release()
+
+    def tune(self) -> dict[str, Any]:
+        """Measure the weight formats now and wait for the end.
+
+        Raises:
+            Conflict: a job runs. LocalModelError: tuning failed; what ran before goes on running.
+        """
+        if self._tune is None:
+            raise BadInput("This service cannot be tuned from here.", hint="Tune it where it runs.")
+        self._take("tune")
+        try:
+            return self._tune(lambda detail: self._tell(detail=detail))
+        except ModelError as problem:
+            raise LocalModelError(problem.title, hint=problem.hint, code=problem.code) from problem
+        finally:
+            self._release()
+
+    def begin(self, name: str) -> None:
+        """The same as `exam` or `tune` on a thread of its own; `job` follows it.
+
+        Raises:
+            BadInput: no such job. Conflict: a job runs.
+        """
+        jobs: dict[str, Callable[[], Any]] = {"exam": self.exam, "tune": self.tune}
+        if name not in jobs:
+            raise BadInput(f"There is no upkeep called {name}.", hint="It is exam or tune.")
+        if self._job is not None and self._job.running:
+            raise Conflict("An upkeep job is running already.", hint="Wait for its end.")
+        threading.Thread(target=self._quietly, args=(jobs[name],), name=f"upkeep-{name}", daemon=True).start()
+
+    def close(self) -> None:
+        """Let the running job stop at its next item."""
+        self._stopped.set()
+
+    # ---- the middle
+
+    def _hold(self, items: Sequence[ExamItem] | None) -> dict[str, Any]:
+        url = self._supervisor.base_url
+        if url is None:
+            raise LocalModelError()
+        asked = list(items) if items is not None else list(golden_items())
+        with HttpAsk(url) as ask:
+            for event in run_exam(asked, ask):
+                if self._stopped.is_set():
+                    raise LocalModelError("The exam was stopped.", hint="Start it again.", code="stopped")
+                if isinstance(event, ItemDone):
+                    self._tell(event.done, event.total, event.task)
+                elif isinstance(event, ExamDone):
+                    if items is None:
+                        self._keep(event.result)
+                    return event.result
+        raise LocalModelError("The exam did not end.")
+
+    def _keep(self, result: dict[str, Any]) -> None:
+        status = self._supervisor.status()
+        for row in result["tasks"]:
+            facts = {name: value for name, value in row.items() if name not in ("task", "score", "items")}
+            facts |= {"bars": BARS.get(row["task"]), "format": status.weight_format}
+            self._exams.add(row["task"], row["score"], row["items"], model_id=status.model_id, data=facts)
+        self._flagged = None
+
+    def _quietly(self, job: Callable[[], Any]) -> None:
+        try:
+            job()
+        except LancelotError as problem:
+            log.warning("upkeep: %s", problem.code)
+            self._job = Job(
+                **(asdict(self._job) if self._job else {"name": "?"}) | {"error": problem.to_dict()} | _ENDED
+            )
+        except Exception as problem:  # noqa: BLE001 - a thread's boundary
+            log.error("upkeep failed: %s", type(problem).__name__)
+            self._release()
+
+    def _take(self, name: str) -> None:
+        with self._guard:
+            if self._job is not None and self._job.running:
+                raise Conflict(f"{self._job.name} is running already.", hint="Wait for its end.")
+            self._job = Job(name, running=True)
+
+    def _release(self) -> None:
+        with self._guard:
+            if self._job is not None:
+                self._job = Job(**asdict(self._job) | _ENDED)
+
+    def _tell(self, done: int = 0, total: int | None = None, detail: str = "") -> None:
+        with self._guard:
+            if self._job is not None:
+                self._job = Job(self._job.name, True, done, total, detail)
+
+
+_ENDED: dict[str, Any] = {"running": False}
