@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from local_models.errors import BadTask, BadWeights, EngineFailed, NotInstalled
 
-__all__ = ["Adapter", "CacheFull", "Context", "Logits", "Slot", "Weights", "library_version"]
+__all__ = ["Adapter", "CacheFull", "Context", "Logits", "Slot", "Weights", "lib", "library_version", "silence"]
 
 
 class _Library:
@@ -48,7 +48,7 @@ class CacheFull(EngineFailed):
 
 
 @functools.cache
-def _ready() -> Any:
+def silence() -> Any:
     """Initialise llama.cpp once and silence its log, which would print to standard error."""
 
     def discard(_level: int, _text: bytes, _user: Any) -> None:
@@ -74,7 +74,7 @@ class Weights:
     """
 
     def __init__(self, path: Path) -> None:
-        _ready()
+        silence()
         self.path = path
         if not path.is_file():
             raise NotInstalled(f"The weights file {path.name} is not there.")
@@ -146,6 +146,7 @@ class Context:
     """A KV cache of `cells` tokens shared by up to `sequences` sequences, and the decode that fills it.
 
     Sequences share cells: copying one costs no memory and no computation. `width` is the most tokens of one pass.
+    threads_one: threads of a pass of one single token, which is bound by memory, not by arithmetic; 0: as the others.
     """
 
     def __init__(
@@ -156,13 +157,14 @@ class Context:
         sequences: int,
         width: int,
         threads: int,
+        threads_one: int = 0,
         adapter: Adapter | None = None,
     ) -> None:
         params = lib.llama_context_default_params()
         params.n_ctx = cells
         params.n_batch = params.n_ubatch = width
         params.n_seq_max = sequences
-        params.n_threads = params.n_threads_batch = threads
+        params.n_threads, params.n_threads_batch = threads_one or threads, threads
         params.kv_unified = True
         params.offload_kqv = False
         params.no_perf = True

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import time
@@ -27,6 +28,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from local_models.answers import answer_of, submit
 from local_models.engine import Engine, EngineSettings
 from local_models.errors import BadTask, EngineFailed, ModelError
 from local_models.serving import Holder, log_to, serve
@@ -82,45 +84,23 @@ def create_app(holder: Holder, *, drain_s: float = 10.0) -> FastAPI:
 
     @app.post("/v1/utility/classify")
     async def classify(body: ClassifyBody, request: Request) -> Response:
-        ticket = holder.engine.classify(body.text, body.chosen(), **_terms(request))
-        done = await while_connected(request, ticket)
-        return _reply(
-            {
-                "label": done.label,
-                "confidence": round(done.confidence, 6),
-                "below_bar": done.below_bar,
-                "shares": {name: round(share, 6) for name, share in done.shares.items()},
-                "windows": done.windows,
-            },
-            ticket.timing,
-        )
+        return await _task(holder, "classify", body, request)
 
     @app.post("/v1/utility/extract")
     async def extract(body: ExtractBody, request: Request) -> Response:
-        ticket = holder.engine.extract(body.text, body.fields, **_terms(request))
-        done = await while_connected(request, ticket)
-        return _reply({"data": done.data, "windows": done.windows}, ticket.timing)
+        return await _task(holder, "extract", body, request)
 
     @app.post("/v1/utility/summarize")
     async def summarize(body: TextBody, request: Request) -> Response:
-        ticket = holder.engine.summarize(body.text, **_terms(request))
-        done = await while_connected(request, ticket)
-        answer = {"summary": done.summary, "extractive": done.extractive, "windows": done.windows}
-        return _reply(answer, ticket.timing)
+        return await _task(holder, "summarize", body, request)
 
     @app.post("/v1/utility/redact")
     async def redact(body: TextBody, request: Request) -> Response:
-        ticket = holder.engine.redact(body.text, **_terms(request))
-        done = await while_connected(request, ticket)
-        spans = [{"start": span.start, "end": span.end, "label": span.label} for span in done.spans]
-        return _reply({"spans": spans, "windows": done.windows}, ticket.timing)
+        return await _task(holder, "redact", body, request)
 
     @app.post("/v1/utility/rewrite")
     async def rewrite(body: RewriteBody, request: Request) -> Response:
-        ticket = holder.engine.rewrite(body.text, body.turns(), **_terms(request))
-        done = await while_connected(request, ticket)
-        answer = {"query": done.query, "fell_back": done.fell_back, "shortened": done.shortened}
-        return _reply(answer, ticket.timing)
+        return await _task(holder, "rewrite", body, request)
 
     @app.post("/v1/chat/completions")
     async def chat(body: ChatBody, request: Request) -> Response:
@@ -171,17 +151,17 @@ def _terms(request: Request) -> dict[str, Any]:
     return {"caller": caller, "deadline": deadline}
 
 
-def _reply(body: dict[str, Any], timing: Timing) -> JSONResponse:
-    body.setdefault(
-        "usage",
-        {
-            "prompt_tokens": timing.prompt_tokens + timing.cached_tokens,
-            "cached_tokens": timing.cached_tokens,
-            "completion_tokens": timing.output_tokens,
-        },
-    )
+async def _task(holder: Holder, task: str, body: TextBody, request: Request) -> Response:
+    ticket = submit(holder.engine, task, body, **_terms(request))
+    done = await while_connected(request, ticket)
+    return _reply(answer_of(done, ticket.timing), ticket.timing)
+
+
+def _reply(body: dict[str, Any], timing: Timing) -> Response:
+    """Server-Timing tells queue and engine time, so that what HTTP adds can be measured from outside."""
     parts = f"queue;dur={timing.queue_ms:.3f}, engine;dur={timing.engine_ms:.3f}"
-    return JSONResponse(body, headers={"Server-Timing": parts})
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return Response(content, media_type="application/json", headers={"Server-Timing": parts})
 
 
 def _metrics(holder: Holder) -> str:

@@ -1,23 +1,227 @@
-"""Which weight format runs: the one tuned for this CPU, or the file as downloaded."""
+"""Which weight format runs: measured on this CPU, checked on every task, remembered beside the downloaded file.
+
+    python -m local_models.tune --weights FILE [--adapter FILE] [--json]
+
+Candidates are made from the verified download with the adapter merged in. The fastest one that loses no more than
+MOST_LOST on any task wins; the others are deleted. tuned.json holds CPU and library version: when either changes, the
+file as downloaded runs until tuning has been repeated.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["Choice", "choose_weights"]
+from local_models.answers import ask_engine
+from local_models.choice import (
+    AS_IS,
+    REMEMBERED,
+    Choice,
+    Trial,
+    TuneReport,
+    choose_weights,
+    cpu_name,
+    needs_tuning,
+    remembered,
+)
+from local_models.engine import Engine
+from local_models.errors import ModelError
+from local_models.exam import ExamItem, golden_items, hold_exam, subset
+from local_models.files import write_atomic
+from local_models.llama import library_version
+from local_models.measure import Speed, measure
+from local_models.merge import convert, merge
+
+__all__ = [
+    "Choice",
+    "Trial",
+    "TuneReport",
+    "choose_weights",
+    "cpu_name",
+    "exam_check",
+    "needs_tuning",
+    "remembered",
+    "tune",
+]
+
+CANDIDATES = ("Q4_0", "Q8_0", "BF16")
+MOST_LOST = 0.03  # of a task's score
+ITEMS_EACH = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Files to run with. adapter is None where it is merged into weights; chat_weights: base weights for chat then."""
-
-    weights: Path
-    adapter: Path | None
-    chat_weights: Path | None
-    format: str
+Check = Callable[[Choice], Mapping[str, float]]
+Progress = Callable[[str, str], None]
 
 
-def choose_weights(original: Path, adapter: Path | None) -> Choice:
-    """The choice in force for a downloaded file."""
-    return Choice(original, adapter, None, "as-is")
+def exam_check(items: Sequence[ExamItem] | None = None) -> Check:
+    """A check that holds the short exam (20 golden items a task) in this process; {task: score}."""
+
+    def check(choice: Choice) -> Mapping[str, float]:
+        engine = Engine(choice.weights, choice.adapter, choice.chat_weights)
+        try:
+            result = hold_exam(items or subset(golden_items(), ITEMS_EACH), ask_engine(engine))
+        finally:
+            engine.close()
+        return {task["task"]: float(task["score"]) for task in result["tasks"]}
+
+    return check
+
+
+def tune(
+    original: Path,
+    adapter: Path | None,
+    *,
+    check: Check | None = None,
+    progress: Progress | None = None,
+    candidates: Sequence[str] = CANDIDATES,
+    speed: Callable[[Choice], Speed] | None = None,
+) -> TuneReport:
+    """Make, measure and check the candidates, keep the winner, remember the result.
+
+    Args:
+        check: scores of a choice by task (0..1); the short exam by default.
+        progress: told (step, detail) as it goes.
+
+    Raises:
+        ModelError: the original itself cannot be run.
+    """
+    tell = progress or (lambda _step, _detail: None)
+    return _Tuning(original, adapter, check or exam_check(), tell, speed or _speed).run(candidates)
+
+
+def _speed(choice: Choice) -> Speed:
+    return measure(choice.weights, choice.adapter)
+
+
+class _Tuning:
+    def __init__(
+        self,
+        original: Path,
+        adapter: Path | None,
+        check: Check,
+        tell: Progress,
+        speed: Callable[[Choice], Speed],
+    ) -> None:
+        self.original, self.adapter, self.check, self.tell, self.speed = original, adapter, check, tell, speed
+        self.folder = original.parent
+
+    def run(self, candidates: Sequence[str]) -> TuneReport:
+        as_is = Choice(self.original, self.adapter, None, AS_IS)
+        self.tell("measure", AS_IS)
+        base = self._trial(as_is, self.speed(as_is))
+        source = self.folder / f".{self.original.stem}.merged.F16.gguf"
+        try:
+            trials, costs = self._candidates(candidates, source)
+            winner = self._pick(as_is, base, trials, costs)
+        finally:
+            source.unlink(missing_ok=True)
+        return self._keep(winner, base, trials)
+
+    def _candidates(self, candidates: Sequence[str], source: Path) -> tuple[dict[str, Trial], dict[str, float]]:
+        self.tell("merge", "adapter into plain weights")
+        if self.adapter is not None:
+            merge(self.original, self.adapter, source)
+        trials: dict[str, Trial] = {}
+        costs: dict[str, float] = {}
+        for form in candidates:
+            self.tell("measure", form)
+            choice = self._choice(form)
+            try:
+                convert(source if self.adapter is not None else self.original, choice.weights, form)
+                speed = self.speed(choice)
+            except ModelError as problem:
+                trials[form] = Trial(form, 0, 0.0, 0.0, f"failed: {problem.title}")
+                continue
+            trials[form], costs[form] = self._trial(choice, speed), speed.cost
+        return trials, costs
+
+    def _pick(self, as_is: Choice, base: Trial, trials: dict[str, Trial], costs: dict[str, float]) -> str:
+        limit = Speed(base.prefill_tps, base.decode_tps).cost
+        reference: Mapping[str, float] | None = None
+        winner = AS_IS
+        for form in sorted(costs, key=costs.__getitem__):
+            if winner != AS_IS:
+                trials[form] = replace(trials[form], verdict="slower")
+                continue
+            if costs[form] >= limit:
+                trials[form] = replace(trials[form], verdict="slower than as-is")
+                continue
+            if reference is None:
+                self.tell("check", AS_IS)
+                reference = self.check(as_is)
+            self.tell("check", form)
+            scores = dict(self.check(self._choice(form)))
+            lost = {task: had - scores.get(task, 0.0) for task, had in reference.items()}
+            worst = max(lost, key=lost.__getitem__)
+            if lost[worst] > MOST_LOST + 1e-9:
+                verdict = f"loses quality: {worst} -{lost[worst]:.2f}"
+            else:
+                verdict, winner = "chosen", form
+            trials[form] = replace(trials[form], verdict=verdict, scores=scores)
+        return winner
+
+    def _keep(self, winner: str, base: Trial, trials: dict[str, Trial]) -> TuneReport:
+        file = chat_file = None
+        if winner != AS_IS:
+            file = self._choice(winner).weights.name
+            if self.adapter is not None:
+                chat_file = f"{self.original.stem}.chat.{winner}.gguf"
+                self.tell("keep", winner)
+                convert(self.original, self.folder / chat_file, winner)
+        report = TuneReport(
+            winner=winner,
+            file=file,
+            chat_file=chat_file,
+            formats=[replace(base, verdict="chosen" if winner == AS_IS else "slower"), *trials.values()],
+            cpu=cpu_name(),
+            library=library_version(),
+            original_bytes=self.original.stat().st_size,
+            tuned_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        write_atomic(self.folder / REMEMBERED, json.dumps(report.to_dict(), indent=1).encode())
+        kept = {file, chat_file, self.original.name}
+        for pattern in (f"{self.original.stem}.utility.*.gguf", f"{self.original.stem}.chat.*.gguf"):
+            for leftover in self.folder.glob(pattern):
+                if leftover.name not in kept:
+                    leftover.unlink()  # a running service keeps its mapped file until it ends
+        return report
+
+    def _choice(self, form: str) -> Choice:
+        return Choice(self.folder / f"{self.original.stem}.utility.{form}.gguf", None, self.original, form)
+
+    def _trial(self, choice: Choice, speed: Speed) -> Trial:
+        size = choice.weights.stat().st_size if choice.weights.exists() else 0
+        return Trial(choice.format, size, round(speed.prefill_tps, 1), round(speed.decode_tps, 1), "measured")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; with --json one object a line: {"step", "detail"} while it works, the report at the end."""
+    parser = argparse.ArgumentParser(prog="python -m local_models.tune", description="Tune the local model.")
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--adapter", type=Path)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+
+    def show(step: str, detail: str) -> None:
+        print(json.dumps({"step": step, "detail": detail}) if options.json else f"{step}: {detail}", flush=True)
+
+    try:
+        report = tune(options.weights, options.adapter, progress=show)
+    except ModelError as problem:
+        print(json.dumps({"error": problem.to_dict()}) if options.json else str(problem), file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(report.to_dict()), flush=True)
+    else:
+        for trial in report.formats:
+            print(f"{trial.format:8} {trial.prefill_tps:8.0f} {trial.decode_tps:7.0f} tokens/s  {trial.verdict}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_models.choice import choose_weights
 from local_models.fetch_model import weights_path
 from local_models.lockfile import load_lock
-from local_models.tune import choose_weights
 
 __all__ = ["Launch", "installed_model", "service_command"]
 
