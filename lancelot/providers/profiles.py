@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 from pydantic import SecretStr
 
+from lancelot.chat import ChatRequest
 from lancelot.config import AUTO, Config, ModelEntry, ProviderName, checked_base_url
 from lancelot.errors import BadInput, NotFound
 from lancelot.providers.anthropic import Anthropic
@@ -20,6 +21,24 @@ from lancelot.providers.wire import BaseUrl, Retry
 
 __all__ = ["ProviderProfile", "build_provider", "profile", "profiles"]
 
+SAMPLING: Final = {"temperature", "top_p", "frequency_penalty", "presence_penalty"}
+# fields an API has no word for, whatever the model
+ABSENT: Final[Mapping[str, frozenset[str]]] = {
+    "openai": frozenset({"seed", "frequency_penalty", "presence_penalty"}),
+    "anthropic": frozenset({"seed", "metadata", "prompt_cache_key", "service_tier", "verbosity", *SAMPLING}),
+    "gemini": frozenset(
+        {
+            "user",
+            "safety_identifier",
+            "metadata",
+            "prompt_cache_key",
+            "service_tier",
+            "verbosity",
+            "parallel_tool_calls",
+        }
+    ),
+    "selfhosted": frozenset(),
+}
 KEYED: Final[Mapping[str, type[OpenAI] | type[Anthropic] | type[Gemini]]] = {
     "openai": OpenAI,
     "anthropic": Anthropic,
@@ -62,6 +81,20 @@ class ProviderProfile:
     def capabilities(self, model: str) -> ModelEntry:
         """What a model takes; one we know nothing of is taken to be able to do everything."""
         return self.models.get(model) or ModelEntry(provider=self.name)
+
+    def left_out(self, chat: ChatRequest, model: str) -> list[str]:
+        """The fields of a request that this model is not sent, because it or its API has no such thing.
+
+        They only colour an answer; what changes its meaning (parts, tools) is refused instead. The router tells them in
+        the receipt.
+        """
+        takes = self.capabilities(model)
+        absent = set(ABSENT[self.name])
+        if not takes.sampling_params:
+            absent |= SAMPLING
+        if not takes.reasoning and self.name in ("openai", "gemini"):
+            absent.add("reasoning_effort")
+        return sorted(name for name in absent if getattr(chat, name) is not None)
 
     def at(self, base_url: str | None) -> ProviderProfile:
         """The same provider at another address.

@@ -13,9 +13,11 @@ from lancelot.providers.anthropic_body import anthropic_body
 from lancelot.providers.carried import Carried
 from lancelot.providers.gemini_body import gemini_body
 from lancelot.providers.openai_body import openai_body
+from lancelot.providers.profiles import profile
 from lancelot.settings import project_dir
 
-MODELS = load_config(project_dir() / "config").models.models
+CONFIG = load_config(project_dir() / "config")
+MODELS = CONFIG.models.models
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 FORCED = {"type": "function", "function": {"name": "look"}}
 ASK = {"role": "user", "content": "Hello"}
@@ -204,3 +206,20 @@ def test_system_words_keep_their_weight() -> None:
     assert [part["text"] for part in body_for("claude-haiku-5-5", messages=messages)["system"]] == ["A", "B"]
     system = body_for("gemini-3.5-flash", messages=messages)["systemInstruction"]
     assert [part["text"] for part in system["parts"]] == ["A", "B"]
+
+
+COLOURS: dict[str, Any] = {
+    "temperature": 0.2, "top_p": 0.9, "frequency_penalty": 0.1, "presence_penalty": 0.1, "seed": 7, "user": "u",
+    "safety_identifier": "s", "prompt_cache_key": "k", "metadata": {"a": "b"}, "reasoning_effort": "low",
+    "verbosity": "low", "service_tier": "flex", "parallel_tool_calls": False, "stop": "x", "max_tokens": 50,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", sorted(COLOURS))
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_what_is_left_out_is_said_and_nothing_else_is(model: str, field: str) -> None:
+    told = profile(CONFIG, MODELS[model].provider).left_out(chat(**{field: COLOURS[field]}), model)
+    changes = body_for(model, tools=[TOOL], **{field: COLOURS[field]}) != body_for(model, tools=[TOOL])
+    if field == "stop" and MODELS[model].provider == "openai":
+        changes = True  # cut on our side
+    assert told == ([] if changes else [field])
