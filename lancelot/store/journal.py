@@ -245,6 +245,28 @@ class Journal:
                 raise failed
         return self._head.n
 
+    def rotate(self) -> int:
+        """End the open segment, however short, and begin the next; returns the number of the one that was ended.
+
+        An empty open segment stays. Nobody is written to meanwhile.
+        """
+        with self._mutex:
+            self._refuse_when_closed()
+            while self._busy:
+                self._work.wait(0.01)
+            self._busy = True
+        ended = self._number
+        try:
+            if self._lines:
+                self._next_segment()
+        finally:
+            with self._mutex:
+                if self._queue:
+                    self._wake_committer()
+                else:
+                    self._busy = False
+        return ended
+
     def close(self) -> None:
         """Commit what is waiting and let go of the files. Safe to call twice."""
         with self._mutex:

@@ -19,16 +19,19 @@ import orjson
 
 from lancelot.errors import DiskFull, LancelotError, StoreError
 from lancelot.settings import data_dir as default_data_dir
+from lancelot.store.chain import VerifyReport, verify
 from lancelot.store.database import Database
+from lancelot.store.export import export
 from lancelot.store.journal import Entry, Journal, JournalFile
 from lancelot.store.lines import open_path, sealed_path, segments
 from lancelot.store.loader import load, loaded_number, replay
 from lancelot.store.migrations import migrate
 from lancelot.store.pages import COLUMNS, MAX_PAGE, ReceiptFilters, numbered, read_cursor, select
+from lancelot.store.prune import PruneReport, carry_out, last_older, prune
 from lancelot.store.receipts import Receipt, new_id
 from lancelot.store.rollup import merge
 from lancelot.store.rows import decode, encode
-from lancelot.store.segments import ensure_empty, seal
+from lancelot.store.segments import ensure_empty, seal, sealed_head
 from lancelot.store.stats import decision_stats
 
 __all__ = ["ReceiptStore", "StoreState"]
@@ -82,6 +85,7 @@ class ReceiptStore:
         self._to_seal: list[int] = []
         self._to_remove: list[tuple[float, Path]] = []
         self._problem: LancelotError | None = None
+        self._sealing = threading.Lock()
         self._checked = 0.0
         self._rounds = 0
         self._urgent = False
@@ -96,6 +100,7 @@ class ReceiptStore:
                 open_file=open_file,
             )
             ensure_empty(self.journal_folder)
+            carry_out(self.data_dir, self.database)
             self.replayed = replay(self.database, self.journal_folder)
             self._loaded = loaded_number(self.database)
         except BaseException:
@@ -216,6 +221,48 @@ class ReceiptStore:
         self.flush(FLUSH_S)
         return decision_stats(self.database, since, until)
 
+    # ---- the chain
+
+    def verify(self, *, full: bool = False) -> VerifyReport:
+        """Check the hash chain, from the last verified checkpoint on (from the beginning when `full`)."""
+        return verify(self.data_dir, full=full)
+
+    def export(self, path: Path, filters: ReceiptFilters | Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Write matching receipts to a .parquet or .csv file; returns {"path", "receipts", "bytes"}.
+
+        Raises:
+            BadInput: another kind of file, or no such folder.
+        """
+        self.flush(FLUSH_S)
+        return export(self.database, Path(path), ReceiptFilters.of(filters))
+
+    def prune(self, before: datetime) -> PruneReport:
+        """Remove all receipts from before a moment, as far as nothing newer lies among them; the rest still verifies.
+
+        The hourly sums of cost and tokens stay. Leaves a signed tombstone and an event.
+
+        Raises:
+            StoreError: the journal does not verify or cannot be written.
+        """
+        self.flush()
+        through = last_older(self.database, before)
+        with self._sealing:
+            if through > 0:
+                self._seal_through(through)
+            report = prune(self.data_dir, self.database, through, before)
+        if report.tombstone is not None:
+            self.event("receipts_pruned", **report.to_dict())
+        return report
+
+    def _seal_through(self, n: int) -> None:
+        """Begin a new segment if line n lies in the open one, and seal everything up to it."""
+        if not any(segment.sealed and sealed_head(segment.path).n >= n for segment in segments(self.journal_folder)):
+            self.journal.rotate()
+        while self._seal_next():
+            continue
+
+    # ---- state
+
     def state(self) -> StoreState:
         """Lines written and loaded, and what the loader has to say."""
         with self._lock:
@@ -332,23 +379,31 @@ class ReceiptStore:
                 self._to_remove.append((time.monotonic() + GRACE_S, open_path(self.journal_folder, segment.number)))
 
     def _tidy(self) -> None:
-        """Seal one full segment, and remove JSON lines whose sealed form has been there long enough."""
-        with self._lock:
-            number = self._to_seal.pop(0) if self._to_seal else None
-        if number is not None:
-            source, target = open_path(self.journal_folder, number), sealed_path(self.journal_folder, number)
-            try:
-                if source.exists() and (target.exists() or seal(source, target)):
-                    self._to_remove.append((time.monotonic() + GRACE_S, source))
-            except (LancelotError, OSError) as problem:
-                self._problem = problem if isinstance(problem, LancelotError) else StoreError()
-        if self._merging_due():
-            merge(self.database)
+        """Seal one full segment, merge rollup parts, and remove JSON lines whose sealed form is old enough."""
+        try:
+            with self._sealing:
+                self._seal_next()
+            if self._merging_due():
+                merge(self.database)
+        except (LancelotError, OSError) as problem:
+            self._problem = problem if isinstance(problem, LancelotError) else StoreError()
         now = time.monotonic()
         due = [path for when, path in self._to_remove if when <= now]
         self._to_remove = [item for item in self._to_remove if item[1] not in due]
         for path in due:
             path.unlink(missing_ok=True)
+
+    def _seal_next(self) -> bool:
+        """Seal the oldest full segment; False when there is none. A broken one stays as it is."""
+        with self._lock:
+            number = self._to_seal.pop(0) if self._to_seal else None
+        if number is None:
+            return False
+        source, target = open_path(self.journal_folder, number), sealed_path(self.journal_folder, number)
+        if source.exists() and (target.exists() or seal(source, target)):
+            with self._lock:
+                self._to_remove.append((time.monotonic() + GRACE_S, source))
+        return True
 
     def _merging_due(self) -> bool:
         self._rounds = (self._rounds + 1) % MERGE_ROUNDS

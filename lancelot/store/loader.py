@@ -109,8 +109,9 @@ def replay(database: Database, folder: Path) -> int:
         if segment.sealed:
             first, last, _ = sealed_range(segment.path)
             if last > start:
-                _load_sealed(database, segment.path, start, last)
-                count += last - max(start, first - 1)
+                unseen = max(start, first - 1)
+                _load_sealed(database, segment.path, unseen, last)
+                count += last - unseen
         else:
             for batch in _batches(_unseen(segment.path, start)):
                 load(database, batch)
