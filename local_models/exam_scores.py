@@ -201,7 +201,7 @@ def _summarize_sum(counts: Counter[str]) -> dict[str, float]:
 
 def _facts(summary: str) -> list[str]:
     """Numbers, and capitalised words that do not merely begin a sentence."""
-    facts = re.findall(r"\d[\d,.:/-]*\d|\d", summary)
+    facts = re.findall(r"\w*\d(?:[\w,.:/-]*\w)?", summary)
     for sentence in re.split(r"(?<=[.!?])\s+", summary):
         inner = sentence.split()[1:]
         facts += [word for word in (re.sub(r"^\W+|\W+$|'s$", "", one) for one in inner) if word[:1].isupper()]
