@@ -68,7 +68,7 @@ class UsageQueries:
         until: datetime | None = None,
         by: str = "lane",
     ) -> dict[str, Any]:
-        """{"since", "until", "by", "groups": [row…], "total": row}; see `_row` for what a row holds.
+        """{"since", "until", "by", "groups": [row…], "totals": row}; see `_row` for what a row holds.
 
         Groups come with the most tokens first; days and hours in order of time.
 
@@ -87,7 +87,7 @@ class UsageQueries:
             "until": _text(until),
             "by": by,
             "groups": rows,
-            "total": _row(_added([sums for _, sums in groups])),
+            "totals": _row(_added([sums for _, sums in groups])),
         }
 
     def timeseries(
@@ -97,7 +97,7 @@ class UsageQueries:
         every: str = "day",
         by: str | None = None,
     ) -> dict[str, Any]:
-        """{"every", "by", "points": [{"time", "group", …row}]}, in order of time; times without use are left out.
+        """{"every", "by", "points": [{"at", "group", …row}]}, in order of time; times without use are left out.
 
         Raises:
             BadInput: `every` is not hour or day, or `by` not a group.
@@ -106,7 +106,7 @@ class UsageQueries:
             raise BadInput("`every` must be hour or day.", param="every")
         found = self._grouped(since, until, [every] if by is None else [every, by])
         points = [
-            {"time": _name(group[0]), "group": _name(group[1]) if by else None, **_row(sums)} for group, sums in found
+            {"at": _name(group[0]), "group": _name(group[1]) if by else None, **_row(sums)} for group, sums in found
         ]
         return {"since": _text(since), "until": _text(until), "every": every, "by": by, "points": points}
 

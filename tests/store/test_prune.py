@@ -31,7 +31,7 @@ def aged(tmp_path: Path, make_receipt):
 @pytest.mark.parametrize("hours", [5, 10, 15, 33, 35])
 def test_what_is_older_goes_and_the_rest_verifies(aged, hours: int) -> None:
     store, receipts = aged
-    before = UsageQueries(store).summary()["total"]
+    before = UsageQueries(store).summary()["totals"]
     report = store.prune(START + timedelta(hours=hours))
     assert (report.removed, report.pruned_through) == (hours, hours)
     left = [receipt for receipt in store.page(limit=100)[0] if receipt.kind == "attempt"]
@@ -42,7 +42,7 @@ def test_what_is_older_goes_and_the_rest_verifies(aged, hours: int) -> None:
     event = store.page({"kind": "event"})[0][0]
     assert event.data["event"] == "receipts_pruned"
     assert event.data["tombstone"]["signature"] == report.tombstone["signature"]
-    assert UsageQueries(store).summary()["total"] == before
+    assert UsageQueries(store).summary()["totals"] == before
 
 
 def test_nothing_of_a_pruned_receipt_stays_on_disk(aged) -> None:

@@ -75,10 +75,10 @@ def assert_same(row: dict, wanted: dict) -> None:
 @pytest.mark.parametrize("by", ["lane", "model", "task", "key", "day", "provider", "status", "hour"])
 def test_groups_add_up_to_the_total(store, mixed, by: str) -> None:
     found = UsageQueries(store).summary(by=by)
-    assert_same(found["total"], by_hand(mixed))
+    assert_same(found["totals"], by_hand(mixed))
     for name in ("calls", "tokens", "unpriced_tokens"):
-        assert sum(row[name] for row in found["groups"]) == found["total"][name]
-    assert sum(Decimal(row["cost_usd"] or 0) for row in found["groups"]) == Decimal(found["total"]["cost_usd"])
+        assert sum(row[name] for row in found["groups"]) == found["totals"][name]
+    assert sum(Decimal(row["cost_usd"] or 0) for row in found["groups"]) == Decimal(found["totals"]["cost_usd"])
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_any_range_counts_each_receipt_once(store, mixed, since, until) -> None:
     high = START + until if until else None
     inside = [r for r in mixed if (low is None or r.at >= low) and (high is None or r.at < high)]
     usage = UsageQueries(store)
-    assert_same(usage.summary(low, high, "lane")["total"], by_hand(inside))
+    assert_same(usage.summary(low, high, "lane")["totals"], by_hand(inside))
     points = usage.timeseries(low, high, "hour", "lane")["points"]
     assert sum(point["calls"] for point in points) == by_hand(inside)["calls"]
 
@@ -147,7 +147,7 @@ def test_a_model_without_price_costs_unknown_not_zero(store, make_receipt) -> No
 
 def test_no_use_is_zero(store) -> None:
     usage = UsageQueries(store)
-    assert usage.summary()["total"]["cost_usd"] == "0"
+    assert usage.summary()["totals"]["cost_usd"] == "0"
     assert usage.summary()["groups"] == []
     assert usage.timeseries()["points"] == []
 
