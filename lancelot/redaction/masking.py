@@ -82,7 +82,7 @@ class Masking:
 
     def settle(self) -> None:
         """Find again, in every string, what was found in any of them or earlier in the conversation."""
-        repeats = Repeats()
+        repeats = Repeats(slot.text for slot in self._slots)
         for entry in self.vault:
             if self._rulings.action(entry.label) in ("mask", "hash"):
                 repeats.add(entry.original, entry.label)

@@ -30,7 +30,10 @@ _BLANK = ("  ", " ", "\n", "")
 _NUMBER = r"[1-9]\d{0,4}"
 _AFTER_TEXT, _AFTER_NAME = r"(?![A-Za-z0-9_])", r"(?![A-Za-z0-9])"
 _BEFORE_TEXT, _BEFORE_NAME = r"(?<![A-Za-z0-9_])", r"(?<![A-Za-z0-9])"
-_MENTION = re.compile(r"(?<=[A-Za-z])(?:\\_|[_ -])?[1-9]")
+_NUMBER_BEGINS = re.compile(r"(?<!\d)[1-9]")
+
+
+_LAST_LETTERS = tuple({label.rpartition("_")[2][-6:] for label in LABELS})
 
 
 class Grammar(NamedTuple):
@@ -68,8 +71,11 @@ def read(match: re.Match[str]) -> tuple[str, int]:
 
 def written_like_one(text: str) -> list[tuple[int, int, str, int]]:
     """(start, end, label, number) of everything in a text that restoring could take for a placeholder."""
-    # Nearly every text ends here, after a look for a digit behind a letter.
-    if _MENTION.search(text) is None:
+    # Nearly every text ends here, after a look at the letters before each number.
+    if not any(
+        text[max(0, m.start() - 8) : m.start()].rstrip("\\_- ").upper().endswith(_LAST_LETTERS)
+        for m in _NUMBER_BEGINS.finditer(text)
+    ):
         return []
     return [(m.start(), m.end(), *read(m)) for m in grammar(LABELS).whole.finditer(text)]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -45,6 +46,16 @@ _STRUCTURE_WORDS: Final = """
 _STRUCTURE: Final = frozenset(_STRUCTURE_WORDS.split())
 
 
+# How an original may be spelled inside other text, by the sign that such a spelling cannot do without.
+_SIGNS: Final[dict[str, Callable[[str], str]]] = {
+    "%": lambda original: quote(original, safe=""),
+    "&": html.escape,
+    "\\u": lambda original: json.dumps(original)[1:-1],
+    "\\": lambda original: json.dumps(original, ensure_ascii=False)[1:-1],
+}
+_FEW: Final = 32
+
+
 class _Known(NamedTuple):
     spelling: str
     label: str
@@ -52,9 +63,14 @@ class _Known(NamedTuple):
 
 
 class Repeats:
-    """Originals to look for. Holds them as long as the request is being redacted, no longer."""
+    """Originals to look for. Holds them as long as the request is being redacted, no longer.
 
-    def __init__(self) -> None:
+    texts: where they will be looked for; encodings of which no sign occurs there are left out.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        encoded = {sign for text in texts for sign in _SIGNS if sign in text}
+        self._encodings = [encoding for sign, encoding in _SIGNS.items() if sign in encoded]
         self._by_word: dict[str, list[_Known]] = {}
         self._loose: list[_Known] = []
         self._seen: set[tuple[str, str]] = set()
@@ -64,12 +80,10 @@ class Repeats:
         if (original, label) in self._seen or not any(c.isalnum() for c in original):
             return
         self._seen.add((original, label))
-        spellings = {original}
-        if not original.isalnum():
-            spellings |= {html.escape(original), quote(original, safe="")}
-        spellings |= {json.dumps(original, ensure_ascii=plain)[1:-1] for plain in (True, False)}
-        for spelling in spellings:
-            self._add(spelling, label)
+        self._add(original, label)
+        if self._encodings and not (original.isalnum() and original.isascii()):
+            for spelling in {encoding(original) for encoding in self._encodings} - {original}:
+                self._add(spelling, label)
 
     def _add(self, spelling: str, label: str) -> None:
         folded = _lower(spelling)
@@ -91,10 +105,16 @@ class Repeats:
         """
         folded = _lower(text)
         candidates = list(self._loose)
-        for word in self._by_word.keys() & set(_WORDS.findall(folded)):
+        if len(self._by_word) <= _FEW:
+            words = [word for word in self._by_word if word in folded]
+        else:
+            words = list(self._by_word.keys() & set(_WORDS.findall(folded)))
+        for word in words:
             candidates += self._by_word[word]
+        if not candidates:
+            return []
         found: list[Span] = []
-        taken = bytearray(len(text)) if candidates else bytearray()
+        taken = bytearray(len(text))
         for known in sorted(candidates, key=lambda known: -len(known.spelling)):
             if structural and known.spelling in _STRUCTURE:
                 continue
