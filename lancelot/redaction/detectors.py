@@ -5,41 +5,35 @@ No model, no state; the same text always gives the same spans. Secrets have a do
 
 from __future__ import annotations
 
-import re
-
 from lancelot.redaction.labels import Span
 from lancelot.redaction.rules import addresses, dates, formal, handles, identifiers, links, national, phones
+from lancelot.redaction.rules.scan import Scan
 
 __all__ = ["find"]
-
-_DIGIT = re.compile(r"\d")
-_SPOKEN = re.compile(r"\bborn\b|\bbirth\b|(?:first|second|third|h) of [A-Z]")
 
 
 def find(text: str) -> list[Span]:
     """Every span a rule finds, unordered, overlaps included; `labels.resolve` settles them."""
+    scan = Scan(text)
     found: list[Span] = []
     if "@" in text:
-        found += formal.emails(text)
+        found += formal.emails(scan)
     if "." in text or "://" in text:
-        found += links.urls(text)
-    found += handles.handles(text)
-    found += addresses.facilities(text)
-    if _DIGIT.search(text):
-        found += formal.cards(text)
-        found += formal.ibans(text)
-        found += formal.ip_addresses(text)
-        found += formal.mac_addresses(text)
-        found += phones.phones(text)
-        found += dates.dates(text)
-        found += national.national_numbers(text)
-        found += national.coordinates(text)
-        found += national.wallets(text)
-        found += identifiers.identifiers(text)
-        found += addresses.addresses(text)
-    else:
-        if text.count(":") > 1:
-            found += formal.ip_addresses(text)
-        if _SPOKEN.search(text):
-            found += dates.dates(text)
+        found += links.urls(scan)
+    found += handles.handles(scan)
+    found += addresses.facilities(scan)
+    found += dates.dates(scan)
+    if scan.has_digit:
+        found += formal.cards(scan)
+        found += formal.ibans(scan)
+        found += formal.ip_addresses(scan)
+        found += formal.mac_addresses(scan)
+        found += phones.phones(scan)
+        found += national.national_numbers(scan)
+        found += national.coordinates(scan)
+        found += national.wallets(scan)
+        found += identifiers.identifiers(scan)
+        found += addresses.addresses(scan)
+    elif text.count(":") > 1:
+        found += formal.ip_addresses(scan)
     return found

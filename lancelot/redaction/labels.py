@@ -70,7 +70,7 @@ def _evidence(span: Span) -> int:
 def _says_something(piece: str, guess: bool) -> bool:
     """A letter or a digit is in it, and it is more than the `https://` of a link whose host is covered.
 
-    The rest of a guess must have a capital, a digit or four letters: "le 12 mars au" leaves nothing worth a placeholder.
+    The rest of a guess must have a capital, a digit or four letters: little words are not worth a placeholder.
     """
     if guess and not any(c.isupper() or c.isdigit() for c in piece):
         return sum(c.isalpha() for c in piece) > 3

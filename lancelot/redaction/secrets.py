@@ -14,6 +14,7 @@ from lancelot.redaction.labels import Span
 from lancelot.redaction.rules.keys import issued_keys
 from lancelot.redaction.rules.passwords import assigned, codes, pairs, statements
 from lancelot.redaction.rules.randomness import is_example, is_random
+from lancelot.redaction.rules.scan import Scan
 
 __all__ = ["find"]
 
@@ -110,7 +111,8 @@ def find(text: str) -> list[Span]:
     """Every secret found, unordered, overlaps included; label SECRET, rules secret.*"""
     if len(text) < 6:
         return []
-    found: list[Span] = [*issued_keys(text), *assigned(text), *pairs(text), *_blobs(text)]
+    scan = Scan(text)
+    found: list[Span] = [*issued_keys(text), *assigned(scan), *pairs(scan), *_blobs(text)]
     if "ey" in text:
         found += [Span(m.start(), m.end(), "SECRET", "secret.jwt") for m in _JWT.finditer(text)]
     if "-----BEGIN" in text:
@@ -119,10 +121,8 @@ def find(text: str) -> list[Span]:
         found += _connections(text)
     if "kind" in text:
         found += _manifests(text)
-    found += codes(text)
-    low = text.lower()
-    if "identified" in low or "convertto" in low or "password" in low or "key" in low:
-        found += statements(text)
-    if "hook" in low:
+    found += codes(scan)
+    found += statements(scan)
+    if "hook" in text or "chat.googleapis" in text:
         found += [Span(m.start(), m.end(), "SECRET", "secret.webhook") for m in _WEBHOOK.finditer(text)]
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
 from lancelot.redaction.rules.checks import luhn, mod97
+from lancelot.redaction.rules.scan import Scan
 
 __all__ = ["cards", "emails", "ibans", "ip_addresses", "mac_addresses"]
 
@@ -18,7 +19,8 @@ _EMAIL = re.compile(
 _CARD = re.compile(r"(?<![\w.+@/-])[1-9](?:[ -]?\d){11,18}(?![\w@]|[.-]\d)")
 _IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}[ -]?\d{2}(?:[ -]?[A-Z0-9]){11,30}(?![^\W_])", re.IGNORECASE)
 _IP4 = re.compile(
-    r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:/(?:3[0-2]|[12]?\d))?(?![\w-]|\.\d)"
+    r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:/(?:3[0-2]|"
+    r"[12]?\d))?(?![\w-]|\.\d)"
 )
 _IP6 = re.compile(
     r"(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}(?:[0-9a-f]{1,4}|(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])", re.IGNORECASE
@@ -28,6 +30,14 @@ _MAC = re.compile(
     r"(?<![\w.])(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}(?![\w.])",
     re.IGNORECASE,
 )
+_LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 255
+# Said to be one, whatever the check digits say: people mistype, and a mistyped number still tells most of it.
+_CARD_SAID = re.compile(
+    r"\b(?:card|visa|mastercard|amex)\b(?: number| no\.?| ending)?[^\w\n]{1,12}(?:is "
+    r")?((?:\d[ -]?){12,18}\d)(?![\w@]|[.-]\d)",
+    re.I,
+)
+_IBAN_SAID = re.compile(r"\bIBAN\b[^\w\n]{0,8}(?:is )?((?-i:[A-Z]{2})\d{2}(?: ?[A-Z0-9]{2,}){2,9})(?!\w)", re.I)
 _SEPARATORS = str.maketrans("", "", " -")
 # Length of an IBAN by country, from the public registry.
 _IBAN_LENGTHS = {
@@ -56,23 +66,35 @@ _IBAN_LENGTHS = {
 }
 
 
-def emails(text: str) -> Iterator[Span]:
+_CARD_WORDS = frozenset({"card", "visa", "mastercard", "amex"})
+_IBAN_WORDS = frozenset({"iban"})
+
+
+def emails(scan: Scan) -> Iterator[Span]:
     """E-mail addresses, also with letters beyond ASCII."""
-    for match in _EMAIL.finditer(text):
-        yield Span(match.start(), match.end(), "EMAIL", "email")
+    text, seen = scan.text, 0
+    at = text.find("@")
+    while at >= 0:
+        for match in _EMAIL.finditer(text, max(seen, at - _LONGEST_LOCAL), min(len(text), at + _LONGEST_DOMAIN)):
+            seen = match.end()
+            yield Span(match.start(), match.end(), "EMAIL", "email")
+        seen = max(seen, at + 1)
+        at = text.find("@", seen)
 
 
-def cards(text: str) -> Iterator[Span]:
+def cards(scan: Scan) -> Iterator[Span]:
     """12 to 19 digits that pass Luhn and are not one digit repeated."""
-    for match in _CARD.finditer(text):
+    for match in _CARD.finditer(scan.text):
         digits = match.group().translate(_SEPARATORS)
         if len(set(digits)) > 1 and luhn(digits):
             yield Span(match.start(), match.end(), "CARD", "card")
+    for match in scan.matches(_CARD_SAID, _CARD_WORDS, 0, 70):
+        yield Span(match.start(1), match.end(1), "CARD", "card.cue")
 
 
-def ibans(text: str) -> Iterator[Span]:
+def ibans(scan: Scan) -> Iterator[Span]:
     """IBANs of a registered country and length that pass mod 97, grouped or not."""
-    for match in _IBAN.finditer(text):
+    for match in _IBAN.finditer(scan.text):
         raw = match.group()
         country = raw[:2].upper()
         length = _IBAN_LENGTHS.get(country)
@@ -85,10 +107,14 @@ def ibans(text: str) -> Iterator[Span]:
             end += 1
         if seen == length and mod97(raw[:end].translate(_SEPARATORS)) and not raw[end : end + 1].isalnum():
             yield Span(match.start(), match.start() + end, "IBAN", "iban")
+    for match in scan.matches(_IBAN_SAID, _IBAN_WORDS, 0, 70):
+        if 14 <= sum(c.isalnum() for c in match.group(1)) <= 34:
+            yield Span(match.start(1), match.end(1), "IBAN", "iban.cue")
 
 
-def ip_addresses(text: str) -> Iterator[Span]:
+def ip_addresses(scan: Scan) -> Iterator[Span]:
     """IPv4 (with a prefix length) and IPv6; four numbers after a version word are a version."""
+    text = scan.text
     if text.count(".") > 2:
         for match in _IP4.finditer(text):
             if not text[: match.start()].rstrip(" :=\"'v").lower().endswith(("version", "ver", "release")):
@@ -105,7 +131,9 @@ def ip_addresses(text: str) -> Iterator[Span]:
                 yield Span(match.start(), match.end(), "IP", "ip.v6")
 
 
-def mac_addresses(text: str) -> Iterator[Span]:
+def mac_addresses(scan: Scan) -> Iterator[Span]:
     """Hardware addresses, as 00:1A:2B:3C:4D:5E, with hyphens, or as 001a.2b3c.4d5e."""
-    for match in _MAC.finditer(text):
-        yield Span(match.start(), match.end(), "ID", "mac")
+    text = scan.text
+    if text.count(":") > 4 or text.count("-") > 4 or text.count(".") > 1:
+        for match in _MAC.finditer(text):
+            yield Span(match.start(), match.end(), "ID", "mac")

@@ -9,57 +9,70 @@ import re
 from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
+from lancelot.redaction.rules.scan import Scan
+from lancelot.redaction.rules.words import words
 
 __all__ = ["identifiers"]
 
 # These name an identifier by themselves; the value may follow at once.
 _STRONG = (
     r"mrns?|medical record|ssns?|social[ -]security|nhs|npi|dea|itin|tin|f?ein|utr|nino|ni no|national insurance|"
-    r"tax(?:payer)?[ -]?(?:id\w*|reference|no|number|file number)|council tax|vat(?: id)?|steuer(?:nummer|-?id\w*)|ust-?id\w*|"
+    r"tax(?:payer)?[ -]?(?:id\w*|reference|no|number|file number)|council tax|vat(?: id)?|steuer(?:nummer|"
+    r"-?id\w*)|ust-?id\w*|"
     r"passport|visa|residen(?:ce|cy)(?: card| permit)?|green card|driv(?:er|ing)['’]?s?['’]?[ -](?:licen[sc]e|lic)|dl|"
     r"licen[sc]e(?: plate)?|licen[sc]ia|identity card|national id\w*|id[ -]card|voter(?: id)?|aadhaa?r|pan|"
-    r"insurance|health[ -]?(?:plan|card|insurance)|policy(?:holder)?|police|medicare|medicaid|beneficiary|subscriber|enrollee|"
+    r"insurance|health[ -]?(?:plan|card|insurance)|policy(?:holder)?|police|medicare|medicaid|beneficiary|"
+    r"subscriber|enrollee|"
     r"(?:kranken)?versicherten?(?:nummer|nr)|versicherungs?nummer|sozialversicherungsnummer|kundennummer|"
     r"vertragsnummer|kontonummer|personalnummer|ausweis(?:nummer|nr)|numéro de sécurité sociale|n° de client|"
     r"personnummer|cpr|cpf|cnpj|curp|rfc|dni|nie|nif|nir|bsn|egn|pesel|codice fiscale|personal (?:id|number)|"
-    r"bank account|acct|account|a/c|sort[ -]code|routing|aba|swift|bic|mandate|creditor id|pension|"
+    r"bank account|acct|account|sort[ -]code|routing|aba|swift|bic|mandate|creditor id|pension|"
     r"vin|vehicle id\w*|imei|imsi|iccid|meid|device id|serial|plate|kennzeichen|number plate|registration(?: plate)?|"
-    r"frequent[ -]flyer|loyalty|library card|membership|donor(?: card)?|badge|warrant card|chart|specimen|sample id|accession|"
+    r"frequent[ -]flyer|loyalty|library card|membership|donor(?: card)?|badge|warrant card|chart|specimen|"
+    r"sample id|accession|"
     r"encounter|hospital (?:number|no|id)|case|claim|docket|certificate|permit|prescription|rx|ndc|patient id|"
     r"beneficiary id|claimant"
 )
 # These need a word such as number or id, or a sign, between them and the value.
 _WEAK = (
     r"patient|member|customer|client|employee|emp|staff|student|matriculation|enrol?lment|tenant|user|contract|file|"
-    r"record|group|plan|card|reference|ref|contact|person|personnel|participant|candidate|applicant|citizen|citizenship|"
+    r"record|group|plan|card|reference|ref|contact|person|personnel|participant|candidate|applicant|"
+    r"citizen|citizenship|"
     r"resident|contractor|supplier|vendor|payee|payer|payroll|trust|fund|loan|mortgage|deposit|investor|broker|"
-    r"officer|guest|crew|pilot|driver|vehicle|meter|phone|sim|study|trial|subject|lab|report|identification|identity|unique|"
+    r"officer|guest|crew|pilot|driver|vehicle|meter|phone|sim|study|trial|subject|lab|report|"
+    r"identification|identity|unique|"
     r"business|company|registration|employer|court|inmate|prisoner|service|rank|unit|visit|admission|room key|"
     r"application|intake|referral|authorization|authorisation|approval"
 )
 _NUMBER = (
     r"(?:id(?:entifier|entification)?s?|numbers?|num|no|nos|nr|nummer|número|numero|n°|code|ref(?:erence)?|card|key)"
 )
-_LINK = r"(?:[ \t]{0,2}(?:\([a-z]{2,12}\)|is|was|are|of|as|:|=|#|–|—|-(?=\s)|\(|\"|'|\\\"|№|n°|ending in|ends? with|ist|est|es)){0,4}"
-_TOKEN = (
+_LINK = (
+    r"(?:[ \t]{0,2}(?:\([a-z]{2,12}\)|is|was|are|of|as|:|=|#|–|—|-(?=\s)|\(|\"|'|\\\"|№|n°|ending in|"
+    r"ends? with|ist|est|es)){0,4}"
+)
+_SERIAL = (
     r"(?=[A-Za-z]{0,8}[-/_.:]?[A-Za-z]{0,8}[-/_.:]?\d|[A-Za-z]{2,8}[-/][A-Za-z0-9]{1,6}[-/]?\d)"
     r"[A-Za-z0-9]+(?:[-/_.:][A-Za-z0-9]+){0,6}"
 )
-_MORE = r"(?-i:(?: (?!(?:AM|PM|MG|ML|KG)\b)(?:\d[\dA-Z]{0,11}(?:-\d+)*|[A-Z]{1,3}\d[\dA-Z]*)(?![a-z.,]?\d|[a-z%]|[:/]\d)){0,6}(?: [A-Z](?![\w'’.]))?)"
-_VALUE = rf"[#*]?\s?(?P<value>(?:(?-i:[A-Z]{{1,4}}) (?=\d))?{_TOKEN}{_MORE})"
+_MORE = (
+    r"(?-i:(?: (?!(?:AM|PM|MG|ML|KG)\b)(?:\d[\dA-Z]{0,11}(?:-\d+)*|[A-Z]{1,3}\d[\dA-Z]*)(?![a-z.,]?\d|"
+    r"[a-z%]|[:/]\d)){0,6}(?: [A-Z](?![\w'’.]))?)"
+)
+_VALUE = rf"[#*]?\s?(?P<value>(?:(?-i:[A-Z]{{1,4}}) (?=\d))?{_SERIAL}{_MORE})"
 
 _CUED = re.compile(
-    rf"(?<![A-Za-z0-9])(?:(?P<strong>{_STRONG})(?P<joined>[ _-]?{_NUMBER}\b\.?)?|(?P<weak>{_WEAK})[ _-]?{_NUMBER}\b\.?)"
+    rf"(?:(?P<strong>{_STRONG})(?P<joined>(?:[ _-]|, )?{_NUMBER}\b\.?)?|(?P<weak>{_WEAK})[ _-]?{_NUMBER}\b\.?)"
     rf"(?:[ _-]{_NUMBER}\b\.?)?(?:\s\([^)\n]{{1,20}}\))?[\"']?(?P<link>{_LINK})[ \t]{{0,3}}[\"']?{_VALUE}",
     re.IGNORECASE,
 )
 _WEAK_SIGN = re.compile(
-    rf"\b(?:{_WEAK}|(?-i:ID|Id))[\"']?[ \t]?(?:[:=#][ \t]?|no\. ?|nr\. ?|is )[\"'#]{{0,2}}(?P<value>{_TOKEN}{_MORE})",
+    rf"(?:{_WEAK}|(?-i:ID|Id))[\"']?[ \t]?(?:[:=#][ \t]?|no\. ?|nr\. ?|is )[\"'#]{{0,2}}(?P<value>{_SERIAL}{_MORE})",
     re.IGNORECASE,
 )
 _BARE_ID = re.compile(
     rf"(?:(?<![A-Za-z0-9_])(?-i:ID|I\.D\.)|\b(?-i:Id|id)(?=\s?(?:number|no\.|is|#|:)))(?:\s?(?:number|no\.?))?[\"']?"
-    rf"(?:[ \t]{{0,2}}(?:is|was|:|=|#|\()){{0,2}}[ \t]{{0,2}}[\"'#]{{0,2}}(?P<value>{_TOKEN}{_MORE})",
+    rf"(?:[ \t]{{0,2}}(?:is|was|:|=|#|\()){{0,2}}[ \t]{{0,2}}[\"'#]{{0,2}}(?P<value>{_SERIAL}{_MORE})",
     re.IGNORECASE,
 )
 _HASHED = re.compile(r"(?<![\w&/#])#(?:[A-Z]{1,6}-?\d{3,}[\dA-Z-]*|\d{3,}-[A-Z\d-]{2,}|\d{5,}[A-Z]{1,3})(?![\w-])")
@@ -69,13 +82,37 @@ _PLATE = re.compile(
     r"\d{1,4}[ -]?[A-Z]{2,3}[ -]?\d{0,4}))(?!\w|-\w)",
     re.IGNORECASE,
 )
+_STRONG_STARTS = words(
+    "mrn mrns medical ssn ssns social nhs npi dea itin tin ein fein utr nino ni national tax taxpayer council vat ust",
+    "passport visa residence residency resident green driver drivers driving dl license licence licensia identity id",
+    "voter aadhaar aadhar pan insurance health policy policyholder police medicare medicaid beneficiary subscriber",
+    "enrollee numéro personnummer cpr cpf cnpj curp rfc dni nie nif nir bsn egn pesel codice personal bank acct",
+    "account sort routing aba swift bic mandate creditor pension vin vehicle imei imsi iccid meid device serial plate",
+    "kennzeichen number registration frequent loyalty library membership donor badge warrant chart specimen sample",
+    "accession encounter hospital case claim docket certificate permit prescription rx ndc patient claimant steuer",
+    "steuerid ausweisnr versichertennr",
+)
+_WEAK_STARTS = words(
+    "patient member customer client employee emp staff student matriculation enrolment enrollment tenant user",
+    "contract file record group plan card reference ref contact person personnel participant candidate applicant",
+    "citizen citizenship resident contractor supplier vendor payee payer payroll trust fund loan mortgage deposit",
+    "investor broker officer guest crew pilot driver vehicle meter phone sim study trial subject lab report",
+    "identification identity unique business company registration employer court inmate prisoner service rank unit",
+    "visit admission room application intake referral authorization authorisation approval",
+)
+_ID = frozenset({"id"})
+_PLATE_WORDS = words(
+    "plate plates kennzeichen registration reg vehicle car van truck license",
+)
+_STARTS = _STRONG_STARTS | _WEAK_STARTS
 _NOT_PERSONAL = re.compile(
     r"(?:order|invoice|ticket|tracking|purchase|part|article|model|bug|issue|build|product|test|use|"
     r"edge|best|worst|base|in|flight|port|line|page|version|suit|stair|bookcase|phone)[ _-]*$",
     re.IGNORECASE,
 )
 _UNITS = re.compile(
-    r"\d{1,5}(?:\.\d+)?(?:st|nd|rd|th|k|m|mg|ml|kg|g|cm|mm|km|h|hrs?|min|mins|s|ms|px|pt|gb|mb|kb|am|pm|x|d|y|yr|yrs|w|%)?$",
+    r"\d{1,5}(?:\.\d+)?(?:st|nd|rd|th|k|m|mg|ml|kg|g|cm|mm|km|h|hrs?|min|mins|s|ms|px|pt|gb|mb|kb|am|pm|x|"
+    r"d|y|yr|yrs|w|%)?$",
     re.I,
 )
 _YEARLIKE = re.compile(r"(?:19|20)\d{2}$")
@@ -93,9 +130,22 @@ def _identifying(value: str, strong: bool) -> bool:
     return not (value.count(".") >= 1 and value.replace(".", "").isdigit() and len(value) < 8)
 
 
-def identifiers(text: str) -> Iterator[Span]:
+def _cued(scan: Scan) -> Iterator[re.Match[str]]:
+    starts = scan.starts(_STARTS)
+    if "nummer" in scan.text:
+        starts = sorted(
+            {*starts, *(at for word, places in scan.places.items() if word.endswith("nummer") for at in places)}
+        )
+    for start in starts:
+        match = _CUED.match(scan.text, start)
+        if match:
+            yield match
+
+
+def identifiers(scan: Scan) -> Iterator[Span]:
     """Values after a cue word (id.cue), `#AB-1234` forms (id.hash) and number plates (id.plate); label ID."""
-    for match in _CUED.finditer(text):
+    text = scan.text
+    for match in _cued(scan):
         if _NOT_PERSONAL.search(text[max(0, match.start() - 12) : match.start()]):
             continue
         start, end = match.span("value")
@@ -106,13 +156,14 @@ def identifiers(text: str) -> Iterator[Span]:
             continue
         if _identifying(value, bool(match.group("strong") or match.group("weak"))):
             yield Span(start, end, "ID", "id.cue")
-    for pattern in (_WEAK_SIGN, _BARE_ID):
-        for match in pattern.finditer(text):
-            if _identifying(match.group("value"), False):
-                yield Span(*match.span("value"), "ID", "id.cue")
+    for pattern, cues in ((_WEAK_SIGN, _WEAK_STARTS | _ID), (_BARE_ID, _ID)):
+        for start in scan.starts(cues):
+            signed = pattern.match(text, start)
+            if signed and _identifying(signed.group("value"), False):
+                yield Span(*signed.span("value"), "ID", "id.cue")
     if "#" in text:
         for match in _HASHED.finditer(text):
             yield Span(match.start(), match.end(), "ID", "id.hash")
-    for match in _PLATE.finditer(text):
+    for match in scan.matches(_PLATE, _PLATE_WORDS, 0, 60):
         if any(c.isdigit() for c in match.group(1)):
             yield Span(match.start(1), match.end(1), "ID", "id.plate")

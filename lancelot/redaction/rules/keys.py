@@ -100,7 +100,8 @@ _SHAPES: tuple[str, ...] = (
     rf"ph[cxsra]_{_A}{{32,}}",
     rf"(?:sdk|mob|api)-{_UUID}",
     rf"pul-{_H}{{40}}|pnu_{_A}{{36}}|dapi{_H}{{32}}(?:-\d)?|dose{_H}{{32}}|tskey-[a-z]+-{_W}{{16,}}",
-    rf"pscale_(?:tkn|pw|oauth)_[\w=.-]{{20,}}|mdb_sa_(?:id|sk)_[\w-]{{20,}}|napi_{_A}{{40,}}|dnkey-[A-Z0-9=_-]{{20,}}-[\w=-]{{20,}}",
+    rf"pscale_(?:tkn|pw|oauth)_[\w=.-]{{20,}}|mdb_sa_(?:id|sk)_[\w-]{{20,}}|napi_{_A}{{40,}}|"
+    rf"dnkey-[A-Z0-9=_-]{{20,}}-[\w=-]{{20,}}",
     rf"sb[p]_(?:v0_)?{_H}{{40}}|sb_(?:secret|publishable)_{_W}{{22}}_{_W}{{8}}",
     rf"fo1_[\w-]{{43}}|fm[12][ar]?_[\w+/=-]{{40,}}|nf[pcoub]_{_A}{{36}}|vc[pkiar]_{_A}{{24,60}}|rnd_{_A}{{28,}}",
     # desks and tools
@@ -109,9 +110,12 @@ _SHAPES: tuple[str, ...] = (
     rf"pat-(?:na|eu)\d-{_UUID}|xkeysib-{_W}{{60,}}|re_{_A}{{8}}_{_A}{{24}}|rapi_{_A}{{30,}}",
     r"00D[A-Za-z0-9]{12}![\w.]{60,}",
     rf"sl\.(?:u\.)?{_W}{{40,}}",
-    rf"API-[A-Z0-9]{{25,32}}|RGAPI-{_UUID}|fio-u-[\w=-]{{64}}|BBFF-{_A}{{30}}|tk-us-{_W}{{48}}|ico-{_A}{{32}}|endr\+{_A}{{16}}",
-    rf"s-s4t2(?:ud|af)-{_H}{{64}}|sm_[aps]at_{_A}{{16}}|cosmo_{_H}{{32}}|4b1d{_A}{{38}}|b_{_A}{{43}}=|patz?-?{_A}{{40,}}",
-    rf"SWMTKN-1-[a-z0-9]{{30,}}-[a-z0-9]{{20,}}|SWMKEY-1-[\w+/]{{40,}}|akab-[a-z0-9]{{16}}-[a-z0-9]{{16}}|llx-{_W}{{40,}}",
+    rf"API-[A-Z0-9]{{25,32}}|RGAPI-{_UUID}|fio-u-[\w=-]{{64}}|BBFF-{_A}{{30}}|tk-us-{_W}{{48}}|"
+    rf"ico-{_A}{{32}}|endr\+{_A}{{16}}",
+    rf"s-s4t2(?:ud|af)-{_H}{{64}}|sm_[aps]at_{_A}{{16}}|cosmo_{_H}{{32}}|4b1d{_A}{{38}}|b_{_A}{{43}}=|"
+    rf"patz?-?{_A}{{40,}}",
+    rf"SWMTKN-1-[a-z0-9]{{30,}}-[a-z0-9]{{20,}}|SWMKEY-1-[\w+/]{{40,}}|akab-[a-z0-9]{{16}}-[a-z0-9]{{16}}|"
+    rf"llx-{_W}{{40,}}",
     rf"gh[su]_\d*_?eyJ[\w.-]{{40,}}|_gitlab_session={_H}{{32}}|wx{_H}{{16}}|(?:pk|sk)\.[a-z0-9]{{60}}\.[a-z0-9]{{22}}",
     rf"(?:pk|sk)\.eyJ[\w-]{{40,}}\.{_W}{{20,}}",
     rf"\d{{15,16}}(?:\||%7C){_W}{{27,40}}",

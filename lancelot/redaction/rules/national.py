@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
 from lancelot.redaction.rules.checks import CHECKS
+from lancelot.redaction.rules.scan import Scan
 
 __all__ = ["coordinates", "national_numbers", "wallets"]
 
@@ -42,6 +43,8 @@ _BORDERED = re.compile(
     + r")(?![\w-]|[.,/]\d)",
     re.IGNORECASE,
 )
+# Two digits near five more: nothing shorter can be one of these numbers.
+_CANDIDATE = re.compile(r"\d{2}(?=[\dA-Za-z .+-]{0,14}\d{2})|XX-\d|\*-\d{4}")
 _SEPARATORS = str.maketrans("", "", " .-+")
 
 _DEGREES = re.compile(
@@ -50,6 +53,7 @@ _DEGREES = re.compile(
     r"(?<!\w)\d{1,2}° ?\d{1,2}['′’] ?(?:\d{1,2}(?:\.\d+)?[\"″”]? ?)?[NS][,; ]{1,2}\d{1,3}° ?\d{1,2}['′’] ?"
     r"(?:\d{1,2}(?:\.\d+)?[\"″”]? ?)?[EWO]\b"
 )
+_FINE = re.compile(r"\d\.\d{3}")
 _NAMED_DEGREES = re.compile(
     r"[\"']?\b(?:lat(?:itude)?|lon(?:g(?:itude)?)?|lng)[\"']?\s*[:=]\s*[\"']?([-+]?\d{1,3}\.\d{3,10})", re.IGNORECASE
 )
@@ -60,17 +64,24 @@ _WALLET = re.compile(
 )
 
 
-def national_numbers(text: str) -> Iterator[Span]:
+def national_numbers(scan: Scan) -> Iterator[Span]:
     """Social security, tax, health and vehicle numbers of a dozen countries whose check digits fit; label ID."""
-    for match in _BORDERED.finditer(text):
+    text = scan.text
+    for left, right in scan.windows([m.start() for m in _CANDIDATE.finditer(text)], 8, 32):
+        yield from _checked(text, left, right)
+
+
+def _checked(text: str, left: int, right: int) -> Iterator[Span]:
+    for match in _BORDERED.finditer(text, left, right):
         check = _SHAPES[int((match.lastgroup or "s0")[1:])][0]
         if not check or CHECKS[check](match.group().translate(_SEPARATORS)):
             yield Span(match.start(), match.end(), "ID", f"id.national.{check}" if check else "id.national")
 
 
-def coordinates(text: str) -> Iterator[Span]:
+def coordinates(scan: Scan) -> Iterator[Span]:
     """Latitude and longitude, decimal (four places or more) or in degrees and minutes; label ID."""
-    if "." in text:
+    text = scan.text
+    if _FINE.search(text):
         for match in _DEGREES.finditer(text):
             yield Span(match.start(), match.end(), "ID", "id.coordinates")
         for match in _NAMED_DEGREES.finditer(text):
@@ -80,9 +91,9 @@ def coordinates(text: str) -> Iterator[Span]:
             yield Span(match.start(), match.end(), "ID", "id.coordinates")
 
 
-def wallets(text: str) -> Iterator[Span]:
+def wallets(scan: Scan) -> Iterator[Span]:
     """Addresses of crypto currencies: letters and digits thoroughly mixed in the shape of a known chain; label ID."""
-    for match in _WALLET.finditer(text):
+    for match in _WALLET.finditer(scan.text):
         found = match.group()
         if found[:2] == "0x" or (any(c.isdigit() for c in found[1:]) and not found[1:].isdigit()):
             mixed = found[0] not in "13Tr" or (any(map(str.isupper, found)) and any(map(str.islower, found)))

@@ -11,19 +11,29 @@ from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
 from lancelot.redaction.rules.randomness import is_example, is_random, is_random_case, is_uuid
+from lancelot.redaction.rules.scan import Scan
+from lancelot.redaction.rules.words import words
 
 __all__ = ["assigned", "codes", "pairs", "statements"]
 
 _CUE = re.compile(
-    r"(?P<password>pass(?:w(?:or)?t?d?s?|wort|phrase|code|key)?|pwd|pa?s{1,2}w(?:o?rd|d)|passwor\w{1,3}|(?<![a-z])pw|contrase(?:ñ|n)a|"
+    r"(?P<password>pass(?:w(?:or)?t?d?s?|wort|phrase|code|key)?|pwd|pa?s{1,2}w(?:o?rd|d)|passwor\w{1,3}|"
+    r"(?<![a-z])pw|contrase(?:ñ|n)a|"
     r"mot de passe|wachtwoord|senha|kennwort|haslo|비밀번호|비번|암호|пароль|密码|密碼|パスワード)|"
-    r"(?P<token>secrets?|tokens?|creds?|credentials?|auth(?!or)(?:entication)?|authorization|bearer|signature|nonce|salt|"
+    r"(?P<token>secrets?|tokens?|creds?|credentials?|auth(?!or)(?:entication)?|authorization|bearer|"
+    r"signature|nonce|salt|"
     r"(?:api|access|account|private|encryption|signing|auth|master|service|client|consumer|app|license|storage|shared|"
     r"session|deploy|admin|write|read|primary|secondary|integration|secret|webhook|ssh|hmac|jwt|"
     r"[a-z0-9]{3,20})[ _.-]?key|\bkey|cookie|session[ _-]?id|webhook)",
     re.IGNORECASE,
 )
 _HINTS = (
+    "contrase",
+    "wachtwoord",
+    "senha",
+    "kennwort",
+    "session",
+    "webhook",
     "pass",
     "pw",
     "sw",
@@ -44,7 +54,8 @@ _FOREIGN = re.compile(
 _REST = re.compile(r"[\w.$-]{0,40}(?:\[[^\]\n]{0,20}\])?[\"'`\]\\)]{0,4}")
 _SIGN = re.compile(
     r"\s{0,8}(?:(?::\s?[A-Za-z_?]\w{0,20}\s{0,3}|\s(?:string|str|char\*?|String)\s{0,3})?"
-    r"(?::{1,3}=|\?\?=|\?=|\|\|=?|\+=|\.=|===?|!==?|=>|->|=|:(?!:))|,(?=\s*\\?[\"'`])|\((?=\s*\\?[\"'`])|>(?=\s*[^\s<]))\s{0,20}|"
+    r"(?::{1,3}=|\?\?=|\?=|\|\|=?|\+=|\.=|===?|!==?|=>|->|=|:(?!:))|,(?=\s*\\?[\"'`])|\((?=\s*\\?[\"'`])|"
+    r">(?=\s*[^\s<]))\s{0,20}|"
     r"\)?\s(?:or|\|\||\?\?)\s(?=[\"'`])|[\"']?\s*,?\s{1,4}[\"']?value[\"']?\s{0,2}[=:]\s{0,2}(?=[\"'])",
 )
 _PROSE = re.compile(
@@ -63,7 +74,8 @@ _NOT_HELD = re.compile(
     r"regex|pattern|policy|rule|hint|prompt|min|max|expir\w*|ttl|timeout|version|alias|board|word|words|code|frame|"
     r"press\w*|down|up|store|ring|pair|vault|map|set|list|group|error|errors|require\w*|enabled?|manager|provider|"
     r"service|class|format|algorithm|alg|method|mode|scope|scopes|header|prefix|suffix|host|server|"
-    r"column|index|status|reset|change|input|form|page|placeholder|limit|usage|generator|validator|handler)s?)[\"'`\]\\)]*$",
+    r"column|index|status|reset|change|input|form|page|placeholder|limit|usage|generator|validator|"
+    r"handler)s?)[\"'`\]\\)]*$",
     re.IGNORECASE,
 )
 # What a key may be besides a secret: of a keyboard, of a table, of a film.
@@ -83,7 +95,8 @@ _CODE = re.compile(
     r"[\w$]+(?:\.[\w$]+)*\(|^[\w$]+(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+$|^[A-Za-z_]+\[|^&?\w+;$|^[A-Z]+(?:_[A-Z]+)+$"
 )
 _PATH = re.compile(
-    r"^(?:[a-z]+://|\.{0,2}/|~/|[A-Za-z]:\\|@[\w/]+$)|^[\w./-]+\.(?:py|js|ts|go|java|json|ya?ml|pem|key|crt|txt|xml|html?)$"
+    r"^(?:[a-z]+://|\.{0,2}/|~/|[A-Za-z]:\\|@[\w/]+$)|^[\w./-]+\.(?:py|js|ts|go|java|json|ya?ml|pem|key|"
+    r"crt|txt|xml|html?)$"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:[-_ .'’/][^\W\d_]+)*[.!?,;:]?")
 _TYPE = re.compile(
@@ -159,10 +172,11 @@ def _accept(value: str, password: bool, quoted: bool) -> bool:
     return _password_like(value, quoted) if password else _token_like(value)
 
 
-def assigned(text: str) -> Iterator[Span]:
+def assigned(scan: Scan) -> Iterator[Span]:
     """Values given to something called password, token, key, …; rule secret.password or secret.assigned."""
+    text = scan.text
     low = text.lower()
-    if not any(hint in low for hint in _HINTS) and not _FOREIGN.search(low):
+    if not any(hint in low for hint in _HINTS) and (low.isascii() or not _FOREIGN.search(low)):
         return
     for cue in _CUE.finditer(text):
         password = cue.lastgroup == "password"
@@ -201,7 +215,7 @@ _CODES = re.compile(
     r"(?:verification|security|authori[sz]ation|access|log-?in|confirmation|auth(?:entication)?|sms|door|gate|alarm|"
     r"entry|unlock|safe|your [\w' ]{0,30}?)[ -]?code)"
     r"(?:[ \t]+(?:number|from the app|for [\w ]{1,20}?))?(?:[ \t]*(?:[:=#]|\bis\b|\bwas\b)[ \t]*|[ \t]+)[\"']?"
-    r"(\d{3,8}|\d{3}[ -]\d{3}|\d{2}[ -]\d{2}[ -]\d{2})(?![\w]|[.,-]\d)",
+    r"(\d{3}[ -]\d{3}|\d{3,8}|\d{2}[ -]\d{2}[ -]\d{2})(?![\w]|[.,-]\d)",
     re.IGNORECASE,
 )
 _STATEMENTS = re.compile(
@@ -220,33 +234,51 @@ _PAIRS = re.compile(
 _CURL = re.compile(r"(?:\s-u\s*|--(?:proxy-)?user[ =])[\"']?([^\s:\"']{1,60}):([^\s\"']{3,100})")
 
 
-_DEFAULTS = frozenset({"password", "passwd", "pass", "token", "secret", "test", "yyy", "pw", "pwd", "key", "api_key"})
+_MAIL_PAIR = re.compile(r"@[\w-]+(?:\.[\w-]+)+\s{0,2}[/|:]\s{0,2}([^\s/,;|\"'<>]{6,40})")
+_CODE_WORDS = words(
+    "pin pincode passcode otp tan cvv cvc one code your",
+)
+_STATEMENT_WORDS = words(
+    "identified alter create convert activation license licence product serial registration",
+)
+_PAIR_WORDS = frozenset({"credential", "credentials", "login", "log", "user", "username", "account", "id"})
+_DEFAULTS = words(
+    "password passwd pass token secret test yyy pw pwd key api_key",
+)
 
 
-def codes(text: str) -> Iterator[Span]:
+def codes(scan: Scan) -> Iterator[Span]:
     """PINs, one-time codes, card check numbers: digits right after their name; rule secret.code."""
-    for match in _CODES.finditer(text):
+    if not scan.has_digit:
+        return
+    for match in scan.matches(_CODES, _CODE_WORDS, 48, 60):
         yield Span(match.start(1), match.end(1), "SECRET", "secret.code")
 
 
-def statements(text: str) -> Iterator[Span]:
+def statements(scan: Scan) -> Iterator[Span]:
     """Passwords in SQL and PowerShell statements, and product keys; rule secret.password."""
-    for match in _STATEMENTS.finditer(text):
+    for match in scan.matches(_STATEMENTS, _STATEMENT_WORDS, 16, 160):
         group = match.lastindex or 0
         if not is_example(match.group(group)):
             yield Span(match.start(group), match.end(group), "SECRET", "secret.password")
 
 
-def pairs(text: str) -> Iterator[Span]:
+def pairs(scan: Scan) -> Iterator[Span]:
     """User and password side by side, as in `login: anna / Xy7!kk` and `curl -u anna:Xy7!kk`; rule secret.pair."""
+    text = scan.text
     if "-u" in text or "--user" in text or "proxy-user" in text:
         for match in _CURL.finditer(text):
             value = match.group(2)
             plain = value.lower() in _DEFAULTS or any(c in "$[<{>" for c in value)
             if not plain and not is_example(value):
                 yield Span(match.start(1), match.end(2), "SECRET", "secret.pair")
-    for match in _PAIRS.finditer(text):
-        value = match.group(2).rstrip(".)")
+    if not scan.has_digit:
+        return
+    found = [(match, 2) for match in scan.matches(_PAIRS, _PAIR_WORDS, 0, 140)]
+    if "@" in text:
+        found += [(match, 1) for match in _MAIL_PAIR.finditer(text)]
+    for match, group in found:
+        value = match.group(group).rstrip(".)")
         signs = any(not c.isalnum() for c in value)
         if (
             signs
@@ -254,4 +286,4 @@ def pairs(text: str) -> Iterator[Span]:
             and any(c.isalpha() for c in value)
             and _accept(value, True, False)
         ):
-            yield Span(match.start(2), match.start(2) + len(value), "SECRET", "secret.pair")
+            yield Span(match.start(group), match.start(group) + len(value), "SECRET", "secret.pair")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import phonenumbers
 
 from lancelot.redaction.labels import Span
+from lancelot.redaction.rules.scan import Scan
+from lancelot.redaction.rules.words import words
 
 __all__ = ["phones"]
 
@@ -31,15 +33,25 @@ _GROUPED = re.compile(
 )
 _NUMBER = r"[+(]?\d[\d ().x/-]{4,20}\d"
 _CUED = re.compile(
-    r"\b(?:(?:tele)?(?:ph|f)one?(?:n)?|tel|ph|mobile|mob|cell(?:ular)?|fax|handy|whatsapp|signal|call(?:ing|ed)?|text(?:ed)?|"
-    rf"dial|ring|sms|contact|reach|hotline|pager|landline|movil|móvil|telefono?|téléphone)\b[^\d\n+(]{{0,24}}({_NUMBER})(?!\w|-\d)",
+    r"\b(?:(?:tele)?(?:ph|f)one?(?:n)?|tel|ph|mobile|mob|cell(?:ular)?|fax|handy|whatsapp|signal|"
+    r"call(?:ing|ed)?|text(?:ed)?|"
+    rf"dial|ring|sms|contact|reach|hotline|pager|landline|movil|móvil|telefono?|"
+    rf"téléphone)\b[^\d\n+(]{{0,24}}({_NUMBER})(?!\w|-\d)",
     re.IGNORECASE,
 )
 _LABELLED = re.compile(
     rf"(?<![\w.+-])({_NUMBER})(?=\s?[-(]\s?(?:office|fax|mobile|cell|home|work|phone|tel|direct)\b)", re.IGNORECASE
 )
+_CUES = words(
+    "phone phones telephone fon fone tel ph mobile mob cell cellular fax handy whatsapp signal call calling called",
+    "text texted dial ring sms contact reach hotline pager landline movil móvil telefon telefono téléphone",
+)
+_LABELS = words(
+    "office fax mobile cell home work phone tel direct",
+)
 _DATE = re.compile(
-    r"(?:0?[1-9]|[12]\d|3[01])[-./ ](?:0?[1-9]|[12]\d|3[01])[-./ ](?:\d{4}|\d{2})|(?:19|20)\d{2}[-./ ]\d{1,2}[-./ ]\d{1,2}.*"
+    r"(?:0?[1-9]|[12]\d|3[01])[-./ ](?:0?[1-9]|[12]\d|3[01])[-./ ](?:\d{4}|\d{2})|(?:19|"
+    r"20)\d{2}[-./ ]\d{1,2}[-./ ]\d{1,2}.*"
 )
 _HINT = re.compile(r"\d{2}.{0,4}\d{2}")
 
@@ -57,8 +69,9 @@ def _possible(found: str) -> bool:
     return bool(phonenumbers.is_possible_number(number))
 
 
-def phones(text: str) -> Iterator[Span]:
+def phones(scan: Scan) -> Iterator[Span]:
     """International numbers, national ones by grouping, any after a cue word; rule phone.*"""
+    text = scan.text
     if not _HINT.search(text):
         return
     if "+" in text or "00" in text:
@@ -68,8 +81,10 @@ def phones(text: str) -> Iterator[Span]:
     for match in _GROUPED.finditer(text):
         if 8 <= _digits(match.group()) <= 17 and not _DATE.fullmatch(match.group()):
             yield Span(match.start(), match.end(), "PHONE", "phone.grouped")
-    for pattern in (_CUED, _LABELLED):
-        for match in pattern.finditer(text):
-            found = match.group(1)
-            if 6 <= _digits(found) <= 16 and not _DATE.fullmatch(found):
-                yield Span(match.start(1), match.end(1), "PHONE", "phone.cue")
+    cued = [*scan.matches(_CUED, _CUES, 0, 64)]
+    if scan.has(_LABELS):
+        cued += _LABELLED.finditer(text)
+    for match in cued:
+        found = match.group(1)
+        if 6 <= _digits(found) <= 16 and not _DATE.fullmatch(found):
+            yield Span(match.start(1), match.end(1), "PHONE", "phone.cue")

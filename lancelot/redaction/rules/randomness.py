@@ -15,7 +15,8 @@ _DIGEST_SIZES = frozenset({32, 40, 56, 64, 96, 128})
 _EXAMPLE = re.compile(
     r"example|sample|dummy|changeme|change[_-]me|replace|insert|place_?holder|redacted|your[_-]|my[_-]?(?:secret|token|"
     r"pass|key)|fake|mock|todo|fixme|foo_?bar|lorem|x{4,}|\*{3,}|\.{3}|…|_{8,}|-{6,}|#{4,}|"
-    r"not[_-]?a[_-]|test[_-]?(?:key|token|pass|secret)|<[^>]*>|\$\{|\{\{|^%\w|%s|^\$\(?[A-Za-z_]\w*\)?$|^@\w+@$|^none$|^null$",
+    r"not[_-]?a[_-]|test[_-]?(?:key|token|pass|secret)|<[^>]*>|\$\{|\{\{|^%\w|%s|^\$\(?[A-Za-z_]\w*\)?$|"
+    r"^@\w+@$|^none$|^null$",
     re.IGNORECASE,
 )
 _SEQUENCE = re.compile(
