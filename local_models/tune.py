@@ -39,6 +39,7 @@ from local_models.merge import convert, merge
 
 __all__ = [
     "Choice",
+    "Maker",
     "Trial",
     "TuneReport",
     "choose_weights",
@@ -80,6 +81,7 @@ def tune(
     progress: Progress | None = None,
     candidates: Sequence[str] = CANDIDATES,
     speed: Callable[[Choice], Speed] | None = None,
+    maker: Maker | None = None,
 ) -> TuneReport:
     """Make, measure and check the candidates, keep the winner, remember the result.
 
@@ -91,7 +93,17 @@ def tune(
         ModelError: the original itself cannot be run.
     """
     tell = progress or (lambda _step, _detail: None)
-    return _Tuning(original, adapter, check or exam_check(), tell, speed or _speed).run(candidates)
+    return _Tuning(original, adapter, check or exam_check(), tell, speed or _speed, maker or Maker()).run(candidates)
+
+
+class Maker:
+    """Makes the candidates' files; tests hand in one that needs no model."""
+
+    def merge(self, source: Path, adapter: Path, target: Path) -> None:
+        merge(source, adapter, target)
+
+    def convert(self, source: Path, target: Path, form: str) -> None:
+        convert(source, target, form)
 
 
 def _speed(choice: Choice) -> Speed:
@@ -106,8 +118,10 @@ class _Tuning:
         check: Check,
         tell: Progress,
         speed: Callable[[Choice], Speed],
+        maker: Maker,
     ) -> None:
         self.original, self.adapter, self.check, self.tell, self.speed = original, adapter, check, tell, speed
+        self.maker = maker
         self.folder = original.parent
 
     def run(self, candidates: Sequence[str]) -> TuneReport:
@@ -125,14 +139,14 @@ class _Tuning:
     def _candidates(self, candidates: Sequence[str], source: Path) -> tuple[dict[str, Trial], dict[str, float]]:
         self.tell("merge", "adapter into plain weights")
         if self.adapter is not None:
-            merge(self.original, self.adapter, source)
+            self.maker.merge(self.original, self.adapter, source)
         trials: dict[str, Trial] = {}
         costs: dict[str, float] = {}
         for form in candidates:
             self.tell("measure", form)
             choice = self._choice(form)
             try:
-                convert(source if self.adapter is not None else self.original, choice.weights, form)
+                self.maker.convert(source if self.adapter is not None else self.original, choice.weights, form)
                 speed = self.speed(choice)
             except ModelError as problem:
                 trials[form] = Trial(form, 0, 0.0, 0.0, f"failed: {problem.title}")
@@ -172,7 +186,7 @@ class _Tuning:
             if self.adapter is not None:
                 chat_file = f"{self.original.stem}.chat.{winner}.gguf"
                 self.tell("keep", winner)
-                convert(self.original, self.folder / chat_file, winner)
+                self.maker.convert(self.original, self.folder / chat_file, winner)
         report = TuneReport(
             winner=winner,
             file=file,

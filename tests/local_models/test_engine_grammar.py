@@ -1,0 +1,140 @@
+"""Whatever the model likes, the JSON is valid and the spans are in the text."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from local_models.grammar import FieldRule, JsonLine, SpanLines
+from local_models.plans import schema_fields
+from local_models.writing import Constraint
+
+KINDS = ["string", "date", "number", "integer", "boolean"]
+
+
+def wander(rule: Constraint, chance: random.Random, steps: int, likely: bytes = b"") -> bytes:
+    """Write random allowed bytes, as a model that knows nothing would."""
+    written = b""
+    for _ in range(steps):
+        written += (forced := rule.forced())
+        rule.accept(forced)
+        allowed = [bytes([byte]) for byte in range(256) if rule.allows(bytes([byte]))]
+        if not allowed:
+            assert rule.may_end()
+            break
+        piece = chance.choice([byte for byte in allowed if byte in likely] or allowed)
+        rule.accept(piece)
+        written += piece
+    return written
+
+
+def right(value: Any, rule: FieldRule) -> bool:
+    if value is None:
+        return True
+    if rule.kind == "enum":
+        return value in rule.options
+    kind: Any = {"boolean": bool, "integer": int, "number": (int, float)}.get(rule.kind, str)
+    return isinstance(value, kind) and (rule.kind == "boolean" or not isinstance(value, bool))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    kinds=st.lists(st.sampled_from([*KINDS, "enum"]), min_size=1, max_size=5),
+    names=st.lists(st.text(min_size=1, max_size=8).filter(str.isprintable), min_size=5, max_size=5, unique=True),
+    seed=st.integers(0, 10_000),
+    steps=st.integers(0, 150),
+)
+def test_any_walk_ends_in_valid_json(kinds: list[str], names: list[str], seed: int, steps: int) -> None:
+    rules = [FieldRule(n, k, ("red", "reddish", 7)) for n, k in zip(names, kinds, strict=False)]
+    line = JsonLine(rules)
+    # an allowed token may end inside a character, so the text is decoded the way the engine does it
+    text = wander(line, random.Random(seed), steps, b' "n1-r').decode("utf-8", "ignore")
+    found = json.loads(text + ("" if line.may_end() else line.closing().decode()))
+    assert list(found) == [rule.name for rule in rules]
+    assert all(right(found[rule.name], rule) for rule in rules)
+
+
+def test_keys_are_forced_and_a_token_may_span_fields() -> None:
+    line = JsonLine([FieldRule("total", "number"), FieldRule("paid", "boolean")])
+    assert line.forced() == b'{"total":'
+    line.accept(line.forced())
+    assert line.allows(b" 12.5, ")
+    assert not line.allows(b" 12.5,,")
+    assert not line.allows(b" 01")
+    assert not line.allows(b' "twelve"')
+    line.accept(b" 12.5,")
+    assert line.forced() == b' "paid":'
+    line.accept(line.forced())
+    line.accept(b" true")
+    assert line.forced() == b"}"
+    line.accept(b"}")
+    assert line.may_end()
+
+
+def test_strings_are_bounded() -> None:
+    line = JsonLine([FieldRule("a", "string")])
+    line.accept(line.forced())
+    line.accept(b' "' + b"x" * 239)
+    assert not line.allows(b"x")
+    assert line.allows(b'"')
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"a": "text"},
+        {"a": {"type": "array"}},
+        {"a": []},
+        {"a": None},
+    ],
+)
+def test_a_schema_that_is_not_flat_is_refused(schema: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"field|needs"):
+        schema_fields(schema)
+
+
+def test_flat_json_schema_is_understood() -> None:
+    rules = schema_fields(
+        {
+            "type": "object",
+            "properties": {
+                "due": {"type": "string", "format": "date"},
+                "n": {"type": ["integer", "null"]},
+                "colour": {"enum": ["red", "blue", None]},
+            },
+        }
+    )
+    assert [(rule.name, rule.kind) for rule in rules] == [("due", "date"), ("n", "integer"), ("colour", "enum")]
+    assert rules[2].options == ("red", "blue")
+
+
+TEXT = "Anna Berg (anna@x.org)\nwrote to Günther at Straße 5. Anna Berg again."
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 10_000), steps=st.integers(0, 200))
+def test_spans_are_always_literal_and_never_repeated(seed: int, steps: int) -> None:
+    rule = SpanLines(TEXT)
+    wander(rule, random.Random(seed), steps, b"NAME\tAnna Berg\nEMAIL")
+    lines = rule.lines
+    assert all(text in TEXT and text.strip() for _, text in lines)
+    assert len(set(lines)) == len(lines)
+
+
+def test_none_ends_the_answer() -> None:
+    rule = SpanLines(TEXT)
+    rule.accept(b"NONE")
+    assert rule.may_end()
+    assert rule.lines == []
+    assert not any(rule.allows(bytes([byte])) for byte in range(256))
+    started = SpanLines(TEXT)
+    started.accept(b"NAME\tAnna Berg\n")
+    assert not started.allows(b"NONE")
+    assert started.may_end()
+    assert not started.allows(b"NAME\tAnna Berg\n"), "a line is not said twice"
