@@ -118,6 +118,8 @@ class Keeper:
             return
         self._take(loaded.snapshot)
         self._opened = True
+        if loaded.heal and not loaded.notice:
+            self.put(loaded.snapshot)
         if loaded.notice and loaded.notice_code:
             known = loaded.snapshot
             self.put(known.changed(notices=known.noticed(loaded.notice_code, loaded.notice, self._clock.wall())))
@@ -159,11 +161,15 @@ class Keeper:
         self.snapshot, self._stamp = snapshot, self._stamp_now()
 
     def _stamp_now(self) -> tuple[int, ...] | None:
-        try:
-            found = self.store.path.stat()
-        except OSError:
-            return None
-        return (found.st_mtime_ns, found.st_size, found.st_ino)
+        stamps: list[int] = []
+        for path in (self.store.path, self.store.guards_path):
+            try:
+                found = path.stat()
+            except OSError:
+                stamps.append(0)
+            else:
+                stamps += [found.st_mtime_ns, found.st_size, found.st_ino]
+        return tuple(stamps)
 
     def _cooldown_due(self) -> bool:
         guards = self.snapshot.guards

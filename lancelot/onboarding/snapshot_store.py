@@ -32,11 +32,13 @@ LOCK_WAIT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A snapshot read from disk and, when it is not simply the newest one, what happened in plain words."""
+    """A snapshot read from disk and, when it is not simply the newest one, what happened in plain words. `heal`: the
+    second copy of the counters is missing or damaged, so one more save is due."""
 
     snapshot: OnboardingSnapshot
     notice_code: str | None = None
     notice: str | None = None
+    heal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,9 @@ class SnapshotStore:
         copies = [self._read(path) for path in self.copies()]
         good = [found for found in copies if isinstance(found, OnboardingSnapshot)]
         if isinstance(newest, OnboardingSnapshot):
-            return Loaded(self._with_newest_guards(newest, good))
+            known = self._with_newest_guards(newest, good)
+            stored = self._read_guards()
+            return Loaded(known, heal=stored is None or stored.epoch < known.guards.epoch or known != newest)
         if newest is None and not good and not any(copies):
             return Loaded(self._with_newest_guards(OnboardingSnapshot(), []))
         return self._recovered(newest, good)
