@@ -11,7 +11,8 @@ import pytest
 from local_models.exam_items import TASKS, ExamItem, golden_items
 
 DEFAULT = {"question", "command", "information", "greeting", "feedback", "unclear"}
-SPAN_LABELS = set("PERSON EMAIL PHONE ADDRESS ORG ID CARD IBAN IP URL DATE_OF_BIRTH USERNAME SECRET".split())
+SPAN_LABELS = {"PERSON", "EMAIL", "PHONE", "ADDRESS", "ORG", "ID", "CARD"}
+SPAN_LABELS |= {"IBAN", "IP", "URL", "DATE_OF_BIRTH", "USERNAME", "SECRET"}
 
 
 def of(task: str) -> list[ExamItem]:

@@ -85,6 +85,7 @@ def test_an_answer_that_is_no_object_is_an_error(body: bytes) -> None:
 
 @pytest.mark.real_model
 @pytest.mark.xdist_group("real_model")
+@pytest.mark.timeout(300)
 def test_the_default_model_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with running_service(tmp_path, installed_weights(), installed_adapter()) as url:
         assert main(["--url", url, "--json"]) == 0
@@ -95,6 +96,7 @@ def test_the_default_model_passes(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.real_model
 @pytest.mark.xdist_group("real_model")
+@pytest.mark.timeout(300)
 def test_random_weights_of_the_same_shape_fail(tmp_path: Path) -> None:
     weights = installed_weights()
     garbage_weights(weights, tmp_path / weights.name)
