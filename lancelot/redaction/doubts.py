@@ -11,12 +11,13 @@ import re
 from lancelot.redaction.rules.randomness import is_digest, is_example, is_random, is_uuid
 from lancelot.redaction.rules.words import words
 
-__all__ = ["believable"]
+__all__ = ["EXTENDED", "believable", "extend"]
 
 # Lexicon bits of the weights: 0-5 first and last names and cities, 7 countries, 10-13 English words by frequency.
 _NAME_BITS = 0b0000_0000_1011_1111
 _COMMON_BITS = 0b0000_1100_0000_0000
 _ENGLISH_BITS = 0b0011_1100_0000_0000
+_MONTH_BIT, _TITLE_BIT = 1 << 14, 1 << 15
 _SOFT = frozenset({"PERSON", "LOCATION", "ORG"})
 
 _ABBREVIATIONS = words(
@@ -121,3 +122,35 @@ def believable(text: str, start: int, end: int, label: str, lexicon: dict[str, i
     if label == "USERNAME":
         return len(piece) > 1 and not piece.isdigit() and piece not in ("ed25519", "rsa")
     return any(c.isdigit() for c in piece) or len(piece) > 2
+
+
+EXTENDED = frozenset({"PERSON", "ORG"})
+_WORD_BEFORE = re.compile(r"(?<![\w@/.-])([^\W\d_a-z][^\W\d_]+(?:['’-][^\W\d_]+)?)[ -]$")
+_WORD_AFTER = re.compile(r"[ -]([^\W\d_a-z][^\W\d_]+(?:['’-][^\W\d_]+)?)(?![\w@/]|\.\w)")
+_LEGAL_FORM = re.compile(
+    r",? (?:Inc|Ltd|LLC|LLP|GmbH|AG|SE|SA|S\.A\.|S\.p\.A\.|SpA|NV|BV|B\.V\.|N\.V\.|PLC|plc|Corp|Co|KG|OHG|K\.K\.|Oy|AB|AS|A/S|ApS|"
+    r"Kft|Zrt|d\.o\.o|s\.r\.o|Sp\. z o\.o|Pty|Group|Holdings?|Partners|Bank|Solicitors|Logistics|Systems|Labs|Technologies)(?!\w)\.?"
+)
+_LONGEST_NAME = 40
+
+
+def _name_like(word: str, lexicon: dict[str, int]) -> bool:
+    """Capitalised, and no everyday word: it belongs to the name it stands next to."""
+    bits = lexicon.get(word.lower(), 0)
+    return word not in _ABBREVIATIONS and word.lower() not in _FORM_WORDS and not bits & (_ENGLISH_BITS | _MONTH_BIT | _TITLE_BIT)
+
+
+def extend(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) -> tuple[int, int]:
+    """The span with the rest of the name it caught only in part: unknown capitalised neighbours, a firm's legal form."""
+    if label == "ORG":
+        form = _LEGAL_FORM.match(text, end)
+        return start, form.end() if form else end
+    if not text[start].isupper():
+        return start, end
+    before = _WORD_BEFORE.search(text[max(0, start - _LONGEST_NAME) : start])
+    if before and _name_like(before.group(1), lexicon):
+        start -= len(before.group())
+    after = _WORD_AFTER.match(text, end)
+    if after and _name_like(after.group(1), lexicon):
+        end = after.end()
+    return start, end

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from lancelot.errors import RedactionFailed
 from lancelot.redaction.blas import single_threaded
-from lancelot.redaction.doubts import believable
+from lancelot.redaction.doubts import EXTENDED, believable, extend
 from lancelot.redaction.labels import Span
 
 __all__ = ["WEIGHTS_SHA256", "Tagger", "fold", "tokenize", "weights_path", "word_features", "word_shape"]
@@ -278,6 +278,8 @@ class Tagger:
             while end > start and not (text[end - 1].isalnum() or text[end - 1] in ".)"):
                 end -= 1
             label = _CLASSES[kind]
+            if label in EXTENDED:
+                start, end = extend(text, start, end, label, network.lexicon)
             if any(c.isalnum() for c in text[start:end]) and believable(text, start, end, label, network.lexicon):
                 found.append(Span(start, end, label, "tagger"))
         return found
