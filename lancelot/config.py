@@ -14,7 +14,15 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from lancelot.config_models import AUTO, ModelEntry, ModelsConfig, ProviderEntry, ProviderName, checked_base_url
+from lancelot.config_models import (
+    AUTO,
+    ModelEntry,
+    ModelsConfig,
+    ProviderEntry,
+    ProviderName,
+    checked_base_url,
+    key_may_travel,
+)
 from lancelot.config_prices import ModelPrice, PricesConfig, PriceTier
 from lancelot.config_router import (
     AllowEntry,
@@ -67,6 +75,7 @@ __all__ = [
     "RouterConfig",
     "ThresholdsConfig",
     "checked_base_url",
+    "key_may_travel",
     "load_config",
 ]
 

@@ -46,8 +46,15 @@ class PriceTier(_Rates):
 class ModelPrice(_Rates):
     """One model's rates."""
 
+    valid_until: date | None = None
+    """The last day these rates are known to hold (an introductory price); afterwards the list counts as outdated."""
     tiers: list[PriceTier] = Field(default_factory=list)
     """Dearer rates for long inputs; the highest threshold passed decides."""
+
+    @field_validator("valid_until", mode="before")
+    @classmethod
+    def _date_text(cls, value: object) -> object:
+        return date.fromisoformat(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _tiers_are_whole(self) -> ModelPrice:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from lancelot.chat import ChatRequest, Message
 from lancelot.config import ModelEntry
 from lancelot.errors import UnsupportedParameter
+from lancelot.providers.anthropic_schema import closed_schema
 from lancelot.providers.reading import arguments, data_url, file_data, image_url, parts
 
 __all__ = ["anthropic_body"]
@@ -46,7 +47,8 @@ def anthropic_body(chat: ChatRequest, model: str, takes: ModelEntry | None) -> d
             body["thinking"] = {"type": "disabled"}
     wanted = chat.response_format or {}
     if wanted.get("type") == "json_schema":
-        output["format"] = {"type": "json_schema", "schema": (wanted.get("json_schema") or {}).get("schema") or {}}
+        schema = (wanted.get("json_schema") or {}).get("schema") or {}
+        output["format"] = {"type": "json_schema", "schema": closed_schema(schema)}
     elif wanted.get("type") == "json_object":
         system.append(JSON_ONLY)
     if output:
@@ -132,9 +134,13 @@ def _block(part: dict[str, Any]) -> dict[str, Any]:
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     function = tool.get("function") or {}
-    said_of_it = {name: function[name] for name in ("description", "strict") if function.get(name)}
     schema = function.get("parameters") or {"type": "object", "properties": {}}
-    return {"name": function.get("name"), "input_schema": schema} | said_of_it
+    sent: dict[str, Any] = {"name": function.get("name"), "input_schema": schema}
+    if function.get("description"):
+        sent["description"] = function["description"]
+    if function.get("strict"):
+        sent |= {"strict": True, "input_schema": closed_schema(schema)}
+    return sent
 
 
 def _choice(chat: ChatRequest, takes: ModelEntry) -> tuple[dict[str, Any] | None, str | None]:

@@ -31,7 +31,11 @@ class Deadline:
 
 
 class Provider(Protocol):
-    """One flagship. Implementations raise only ProviderError and its kin, and refuse anything but a RedactedRequest."""
+    """One flagship. It refuses anything but a RedactedRequest.
+
+    Implementations raise ProviderError and its kin, and UnsupportedParameter (before anything is sent) for a part or a
+    tool their API cannot carry. One object serves one event loop: its pooled connections live there.
+    """
 
     name: str
 

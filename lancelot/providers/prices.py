@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from lancelot.chat import Usage
 from lancelot.config import ModelPrice, PricesConfig, PriceTier
 
-__all__ = ["Priced", "cost", "estimate", "price_of", "tokens"]
+__all__ = ["Priced", "cost", "estimate", "outdated", "price_of", "tokens"]
 
 PER = Decimal(1_000_000)
 # what providers put behind a model's name for one dated build of it: -2026-03-05, -20260305, -latest, @20260305
@@ -66,6 +67,11 @@ def estimate(model: str, input_tokens: int, output_tokens: int, prices: PricesCo
     dearest_in = max(rates.input, _or(rates.cache_write, rates.input))
     dearest_out = max(rates.output, _or(rates.reasoning, rates.output))
     return (input_tokens * dearest_in + output_tokens * dearest_out) / PER
+
+
+def outdated(prices: PricesConfig, on: date) -> list[str]:
+    """The models whose rates are not known to hold on that day any more; for warnings, costs are still worked out."""
+    return sorted(name for name, price in prices.models.items() if price.valid_until and price.valid_until < on)
 
 
 def tokens(usage: Usage) -> int:

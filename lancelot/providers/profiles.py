@@ -10,7 +10,7 @@ import httpx
 from pydantic import SecretStr
 
 from lancelot.chat import ChatRequest
-from lancelot.config import AUTO, Config, ModelEntry, ProviderName, checked_base_url
+from lancelot.config import AUTO, Config, ModelEntry, ProviderName, checked_base_url, key_may_travel
 from lancelot.errors import BadInput, NotFound
 from lancelot.providers.anthropic import Anthropic
 from lancelot.providers.base import Provider
@@ -166,6 +166,10 @@ def build_provider(
         profile = profile.at(base_url)
     if profile.needs_key and (key is None or not key.get_secret_value().strip()):
         raise BadInput(f"{profile.title} needs a key.", code="key_missing", hint="Enter the key, or set its variable.")
+    if profile.needs_key and not key_may_travel(profile.base_url or ""):
+        raise BadInput(
+            "A key must not travel over plain http.", code="key_over_plain_http", hint="Give an https:// address."
+        )
     address = base_url if callable(base_url) else profile.base_url
     if profile.name == "selfhosted" or key is None:
         return SelfHosted(base_url=address, key=key, models=profile.models, client=client, retry=retry)

@@ -105,8 +105,10 @@ class Live:
             raise network_failure(problem, answered=True) from None
         if piece is None:
             self._ended = True
-            return self._parser.finish()
-        return self._parser.feed(piece)
+            events = self._parser.finish()
+        else:
+            events = self._parser.feed(piece)
+        return [event for event in events if event.data]  # an empty one only keeps the line open
 
 
 class Wire:
@@ -160,7 +162,8 @@ class Wire:
         """Send a redacted request, read its answer as server-sent events; leaving the block closes the connection."""
         response, began = await self._call("POST", path, orjson.dumps(body), request, deadline, stream=True)
         try:
-            if "text/event-stream" not in response.headers.get("content-type", ""):
+            kind = response.headers.get("content-type", "")
+            if "json" in kind or "html" in kind:  # an error, or a page of somebody in between
                 reply = await self._whole(response, began, deadline, 0)
                 raise self.failed(200, reply.headers, reply.body)
             yield Live(response, deadline, response.request.extensions.get(SEAL))

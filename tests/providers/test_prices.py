@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lancelot.chat import Usage
 from lancelot.config import ModelPrice, PricesConfig, PriceTier, load_config
-from lancelot.providers.prices import cost, estimate, price_of, tokens
+from lancelot.providers.prices import cost, estimate, outdated, price_of, tokens
 from lancelot.settings import project_dir
 
 # model, usage, the sum in dollars, how it was worked out ("M" is a million)
@@ -119,6 +119,11 @@ def test_dated_builds_and_aliases_have_their_models_price(prices: PricesConfig) 
 def test_tokens_are_counted_without_a_price() -> None:
     assert tokens(Usage(100, 20, cached=80, reasoning=10)) == 120
     assert tokens(Usage(None, 20)) == 20
+
+
+def test_a_price_that_is_only_known_for_a_while_is_told(prices: PricesConfig) -> None:
+    assert outdated(prices, date(2026, 11, 30)) == []
+    assert outdated(prices, date(2026, 12, 1)) == ["gemini-4-argon"]
 
 
 def test_the_highest_tier_passed_decides() -> None:

@@ -61,6 +61,13 @@ def test_an_address_that_does_not_do_is_refused(address: str) -> None:
         build_provider(profile(CONFIG, "selfhosted"), None, base_url=address)
 
 
+def test_a_key_does_not_travel_over_plain_http() -> None:
+    with pytest.raises(BadInput) as caught:
+        build_provider(profile(CONFIG, "openai"), KEY, base_url="http://proxy.example.com/v1")
+    assert caught.value.code == "key_over_plain_http"
+    build_provider(profile(CONFIG, "openai"), KEY, base_url="http://127.0.0.1:4000/v1")
+
+
 def test_capabilities_of_known_and_unknown_models() -> None:
     claude = profile(CONFIG, "anthropic")
     assert claude.capabilities("claude-opus-5-5").forced_tool_use is False
