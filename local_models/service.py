@@ -219,6 +219,8 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(_request: Request, problem: HTTPException) -> JSONResponse:
+        if isinstance(problem.__cause__, TooLarge):  # FastAPI wraps what happens while it reads a body
+            return _problem(problem.__cause__)
         wrong = ModelError("There is nothing here.", code="not_found", hint="Check the address.")
         if problem.status_code != 404:
             wrong = ModelError(str(problem.detail), code="http_error", hint="Check the request.")

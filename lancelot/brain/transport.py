@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 import json
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,8 +17,6 @@ import httpx
 from lancelot.errors import BadInput, ContextTooLong, LancelotError, LocalModelError, TooLarge
 
 __all__ = ["LocalModelBusy", "NoSuchRoute", "Transport", "is_loopback"]
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class LocalModelBusy(LocalModelError):
@@ -163,7 +162,10 @@ class Transport:
 def is_loopback(url: str) -> bool:
     """Whether an address is on this machine."""
     host = (urlsplit(url if "//" in url else f"//{url}").hostname or "").lower()
-    return host in LOOPBACK or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def as_error(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> LancelotError:
