@@ -29,19 +29,19 @@ from lancelot.store.migrations import migrate
 from lancelot.store.pages import COLUMNS, MAX_PAGE, ReceiptFilters, numbered, read_cursor, select
 from lancelot.store.prune import PruneReport, carry_out, last_older, prune
 from lancelot.store.receipts import Receipt, new_id
-from lancelot.store.rollup import merge
+from lancelot.store.rollup import catch_up, merge
 from lancelot.store.rows import decode, encode
 from lancelot.store.segments import ensure_empty, seal, sealed_head
 from lancelot.store.stats import decision_stats
 
 __all__ = ["ReceiptStore", "StoreState"]
 
-LINGER_S = 0.05  # how long the loader lets a batch grow
+LINGER_S = 0.25  # how long the loader lets a batch grow
 BATCH = 2_000
 BACKLOG_LIMIT = 200_000  # receipts in memory while the database cannot be written; beyond it, writes are refused
 GRACE_S = 10.0  # a sealed segment's JSON lines stay this long for readers that are in them
 RETRY_S = 2.0
-MERGE_ROUNDS = 500  # batches between two looks at how many rollup parts there are
+ROLL_UP_EVERY = 20_000  # receipts between two additions to the hourly sums, when nobody asks for them
 CHECK_S = 1.0
 FLUSH_S = 2.0
 ROOM_BYTES = 32 * 2**20
@@ -87,7 +87,7 @@ class ReceiptStore:
         self._problem: LancelotError | None = None
         self._sealing = threading.Lock()
         self._checked = 0.0
-        self._rounds = 0
+        self._rolled = 0
         self._urgent = False
         self._closing = False
         self.database, rebuilt = _open_database(self.data_dir / "lancelot.duckdb")
@@ -383,7 +383,8 @@ class ReceiptStore:
         try:
             with self._sealing:
                 self._seal_next()
-            if self._merging_due():
+            if self._rollup_due():
+                catch_up(self.database)
                 merge(self.database)
         except (LancelotError, OSError) as problem:
             self._problem = problem if isinstance(problem, LancelotError) else StoreError()
@@ -405,9 +406,11 @@ class ReceiptStore:
                 self._to_remove.append((time.monotonic() + GRACE_S, source))
         return True
 
-    def _merging_due(self) -> bool:
-        self._rounds = (self._rounds + 1) % MERGE_ROUNDS
-        return self._rounds == 0 and not self._closing
+    def _rollup_due(self) -> bool:
+        if self._loaded - self._rolled < ROLL_UP_EVERY or self._closing:
+            return False
+        self._rolled = self._loaded
+        return True
 
     # ---- opening
 

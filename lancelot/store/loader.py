@@ -8,42 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 
+from lancelot.errors import DiskFull, StoreError
 from lancelot.store.database import Cursor, Database
 from lancelot.store.lines import read_lines, segments, split_line
-from lancelot.store.rollup import add
-from lancelot.store.rows import FIELDS, NAMES, Field
+from lancelot.store.rows import FIELDS, NAMES
 from lancelot.store.segments import sealed_range
 
 __all__ = ["Record", "load", "loaded_number", "replay"]
 
 Record = tuple[int, bytes]  # line number and the record's JSON
 
-SQL_TYPE = {
+TYPES = {
     "text": "VARCHAR",
-    "json": "VARCHAR",
+    "json": "JSON",
     "int": "BIGINT",
     "float": "DOUBLE",
-    "time": "VARCHAR",
-    "money": "VARCHAR",
+    "time": "TIMESTAMP",
+    "money": "DECIMAL(18,12)",
 }
-CAST = {"json": "::JSON", "time": "::TIMESTAMP", "money": "::DECIMAL(18,12)"}
+STRUCTURE = orjson.dumps({field.name: TYPES[field.form] for field in FIELDS}).decode()
+NEEDED = ("id", "request_id", "kind", "host", "time", "status")
 REPLAY_BATCH = 5_000
-
-
-def _select(field: Field) -> str:
-    return f"unnest(CAST(? AS {SQL_TYPE[field.form]}[])) AS {field.name}"
-
+ID_AT = len(b'{"id":"')
 
 INSERT = (
-    "INSERT INTO receipts SELECT n, "  # noqa: S608 - built from our own column names
-    + ", ".join(field.name + CAST.get(field.form, "") for field in FIELDS)
-    + " FROM (SELECT unnest(CAST(? AS BIGINT[])) AS n, "
-    + ", ".join(_select(field) for field in FIELDS)
-    + ") AS batch WHERE id NOT IN (SELECT id FROM receipts WHERE id BETWEEN ? AND ?)"
+    f"INSERT INTO receipts SELECT n, {', '.join(f'r.{name}' for name in NAMES)} "  # noqa: S608 - our own column names
+    f"FROM (SELECT unnest(CAST(? AS BIGINT[])) AS n, from_json(unnest(CAST(? AS VARCHAR[])), '{STRUCTURE}') AS r) "
+    f"WHERE {' AND '.join(f'r.{name} IS NOT NULL' for name in NEEDED)} "
+    "AND r.id NOT IN (SELECT id FROM receipts WHERE id BETWEEN ? AND ?)"
 )
 INSERT_SEALED = (
     "INSERT INTO receipts SELECT n, "  # noqa: S608
@@ -58,44 +53,63 @@ def loaded_number(database: Database) -> int:
     return int(database.query("SELECT max(loaded) FROM journal_state")[0][0] or 0)
 
 
-def load(database: Database, batch: Sequence[Record]) -> int:
-    """Put journal records into the database in one transaction; returns how many rows are new.
+def load(database: Database, batch: Sequence[Record]) -> None:
+    """Put journal records into the database in one transaction.
 
-    Records that are no receipts are passed over (they stay in the journal).
+    Records that are no receipts are passed over; they stay in the journal.
+
+    Raises:
+        StoreError, DiskFull: nothing of the batch is in the database.
     """
     if not batch:
-        return 0
-    rows = _receipts(batch)
+        return
+    try:
+        _load(database, _unique(batch), batch[-1][0])
+    except DiskFull:
+        raise
+    except StoreError:  # somebody's edited line among them is no JSON at all
+        _load(database, _unique([record for record in batch if _is_json(record[1])]), batch[-1][0])
+
+
+def _load(database: Database, records: dict[str, Record], reached: int) -> None:
     with database.transaction() as cursor:
-        if rows:
-            _insert(cursor, rows)
-            add(cursor, batch[0][0], batch[-1][0])
-        cursor.execute("UPDATE journal_state SET loaded = greatest(loaded, ?)", [batch[-1][0]])
-    return len(rows)
+        if records:
+            _insert(cursor, records)
+        cursor.execute("UPDATE journal_state SET loaded = greatest(loaded, ?)", [reached])
 
 
-KNOWN = frozenset(NAMES)
+def _insert(cursor: Cursor, records: dict[str, Record]) -> None:
+    numbers = [n for n, _ in records.values()]
+    payloads = [payload.decode() for _, payload in records.values()]
+    cursor.execute(INSERT, [numbers, payloads, min(records), max(records)])
 
 
-def _receipts(batch: Iterable[Record]) -> list[tuple[int, dict[str, Any]]]:
-    """The records that are receipts, each id once."""
-    rows: dict[str, tuple[int, dict[str, Any]]] = {}
-    for n, payload in batch:
-        record = orjson.loads(payload)
-        if isinstance(record, dict) and isinstance(record.get("id"), str) and record.keys() <= KNOWN:
-            rows.setdefault(record["id"], (n, record))
-    return list(rows.values())
+def _unique(batch: Iterable[Record]) -> dict[str, Record]:
+    """The records that carry an id, by id; of a receipt written twice the first."""
+    found: dict[str, Record] = {}
+    for record in batch:
+        receipt_id = _id_of(record[1])
+        if receipt_id is not None:
+            found.setdefault(receipt_id, record)
+    return found
 
 
-def _insert(cursor: Cursor, rows: list[tuple[int, dict[str, Any]]]) -> None:
-    columns: list[list[Any]] = [[n for n, _ in rows]]
-    for field in FIELDS:
-        values = [record.get(field.name) for _, record in rows]
-        if field.form == "json":
-            values = [None if value is None else orjson.dumps(value).decode() for value in values]
-        columns.append(values)
-    ids = columns[1]
-    cursor.execute(INSERT, [*columns, min(ids), max(ids)])
+def _id_of(payload: bytes) -> str | None:
+    if payload.startswith(b'{"id":"'):
+        text = payload[ID_AT : payload.index(b'"', ID_AT)]
+        if b"\\" not in text:
+            return text.decode()
+    record = orjson.loads(payload) if _is_json(payload) else None
+    found = record.get("id") if isinstance(record, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _is_json(payload: bytes) -> bool:
+    try:
+        orjson.loads(payload)
+    except ValueError:
+        return False
+    return True
 
 
 def replay(database: Database, folder: Path) -> int:
@@ -124,13 +138,12 @@ def _load_sealed(database: Database, path: Path, start: int, last: int) -> None:
     raw = database.query(
         "SELECT n, raw FROM read_parquet(?) WHERE n > ? AND raw IS NOT NULL ORDER BY n", [str(path), start]
     )
-    rows = _receipts((n, text.encode()) for n, text in raw)  # lines of an older form
+    records = _unique((n, text.encode()) for n, text in raw)  # lines of an older form
     with database.transaction() as cursor:
         if low is not None:
             cursor.execute(INSERT_SEALED, [str(path), start, low, high])
-        if rows:
-            _insert(cursor, rows)
-        add(cursor, start + 1, last)
+        if records:
+            _insert(cursor, records)
         cursor.execute("UPDATE journal_state SET loaded = greatest(loaded, ?)", [last])
 
 

@@ -94,7 +94,8 @@ CREATE TABLE latency_hourly (
     hour TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, lane VARCHAR, model VARCHAR,
     bin INTEGER NOT NULL, calls BIGINT NOT NULL
 );
-ALTER TABLE journal_state ADD COLUMN settled_parts BIGINT;
+ALTER TABLE journal_state ADD COLUMN rolled BIGINT DEFAULT 0;
+ALTER TABLE journal_state ADD COLUMN settled_parts BIGINT DEFAULT 0;
 ALTER TABLE journal_state ADD COLUMN pruned_before TIMESTAMP;
 """
 

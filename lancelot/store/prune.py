@@ -15,6 +15,7 @@ from lancelot.store.database import Database
 from lancelot.store.head import Head
 from lancelot.store.lines import Line, open_path, segments
 from lancelot.store.marks import read_tombstones, write_tombstone
+from lancelot.store.rollup import catch_up
 from lancelot.store.segments import Damage, read_sealed, sealed_range, write_sealed
 
 __all__ = ["PruneReport", "carry_out", "last_older", "prune"]
@@ -95,10 +96,14 @@ def carry_out(data_dir: Path, database: Database) -> None:
             write_sealed(kept, segment.path)
     for torn in folder.glob("*.torn-*"):
         torn.unlink()
+    catch_up(database)
     with database.transaction() as cursor:
         newest = cursor.execute("SELECT max(time) FROM receipts WHERE n <= ?", [head.n]).fetchone()
         cursor.execute("DELETE FROM receipts WHERE n <= ?", [head.n])
-        cursor.execute("UPDATE journal_state SET loaded = greatest(loaded, ?)", [head.n])
+        cursor.execute(
+            "UPDATE journal_state SET loaded = greatest(loaded, ?), rolled = greatest(coalesce(rolled, 0), ?)",
+            [head.n, head.n],
+        )
         if newest and newest[0] is not None:
             cursor.execute(
                 "UPDATE journal_state SET pruned_before = "

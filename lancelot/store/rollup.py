@@ -1,5 +1,5 @@
-"""Usage by hour, kept up as receipts are loaded: the same sums as over the receipts themselves, a thousand times fewer
-rows. Can be dropped and built anew at any time.
+"""Usage by hour, added up little by little: the same sums as over the receipts themselves, a thousand times fewer rows.
+Caught up before every question and every few thousand receipts; can be dropped and built anew at any time.
 
 What counts: receipts of kind attempt and utility, the ones a brain worked for. A call is *unpriced* when it spent
 something (it answered, or tokens are known) and nobody knows its price.
@@ -7,9 +7,20 @@ something (it answered, or tokens are known) and nobody knows its price.
 
 from __future__ import annotations
 
-from lancelot.store.database import Cursor, Database
+from lancelot.store.database import Database
 
-__all__ = ["COUNTED", "GROUPS", "LATENCY_BINS", "SUMS", "UNPRICED", "add", "merge", "raw_usage", "rebuild"]
+__all__ = [
+    "COUNTED",
+    "GROUPS",
+    "LATENCY_BINS",
+    "SUMS",
+    "UNPRICED",
+    "behind",
+    "catch_up",
+    "merge",
+    "raw_usage",
+    "rebuild",
+]
 
 GROUPS = ("kind", "lane", "provider", "model", "task", "key_id", "status")
 COUNTED = "kind IN ('attempt', 'utility')"
@@ -50,11 +61,23 @@ def _raw_latency(where: str) -> str:
     )
 
 
-def add(cursor: Cursor, first: int, last: int) -> None:
-    """Add the receipts numbered first to last; part of the transaction that loads them."""
-    between = f"n BETWEEN {int(first)} AND {int(last)}"
-    cursor.execute(f"INSERT INTO usage_hourly {raw_usage(between)}")
-    cursor.execute(f"INSERT INTO latency_hourly {_raw_latency(between)}")
+def catch_up(database: Database) -> int:
+    """Add whatever has been loaded since the last time; returns how many lines that were. Cheap when none."""
+    if not behind(database):
+        return 0
+    with database.transaction() as cursor:
+        found = cursor.execute("SELECT coalesce(rolled, 0), loaded FROM journal_state").fetchone()
+        rolled, loaded = found if found else (0, 0)
+        between = f"n > {int(rolled)} AND n <= {int(loaded)}"
+        cursor.execute(f"INSERT INTO usage_hourly {raw_usage(between)}")
+        cursor.execute(f"INSERT INTO latency_hourly {_raw_latency(between)}")
+        cursor.execute("UPDATE journal_state SET rolled = ?", [loaded])
+    return int(loaded - rolled)
+
+
+def behind(database: Database) -> int:
+    """How many lines have been loaded but not added."""
+    return int(database.query("SELECT loaded - coalesce(rolled, 0) FROM journal_state")[0][0])
 
 
 def merge(database: Database, limit: int = MERGE_AT) -> bool:
@@ -100,3 +123,4 @@ def rebuild(database: Database) -> None:
             else:
                 cursor.execute(f"DELETE FROM {table} WHERE hour > ?", [boundary])  # noqa: S608
                 cursor.execute(f"INSERT INTO {table} {select(after)}", [boundary])
+        cursor.execute("UPDATE journal_state SET rolled = loaded")

@@ -42,6 +42,7 @@ LAYOUT = """
 FIELDS = tuple(Field(*pair.split(":")) for pair in LAYOUT.split())
 NAMES = tuple(field.name for field in FIELDS)
 LATENCY = ("redaction", "decision", "provider", "first_token", "total")
+CONTAINERS = (dict, list)
 LATENCY_COLUMNS = tuple(f"{part}_us" for part in LATENCY)
 
 
@@ -63,7 +64,7 @@ def encode(receipt: Receipt) -> bytes:
                 record[name] = round(milliseconds * 1000)
             continue
         value = values[name]
-        if value is None or value == {} or value == []:
+        if value is None or (not value and value.__class__ in CONTAINERS):
             continue
         record[name] = _money(value) if name == "cost_usd" else value
     try:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from lancelot.errors import BadInput
 from lancelot.store.database import Database
 from lancelot.store.ledger import ReceiptStore
-from lancelot.store.rollup import GROUPS, LATENCY_BINS, SUMS, raw_usage
+from lancelot.store.rollup import GROUPS, LATENCY_BINS, SUMS, catch_up, raw_usage
 from lancelot.store.rows import plain_decimal
 from lancelot.store.totals import HourlyUse, Spent, Totals, hour_of
 
@@ -47,8 +47,7 @@ class UsageQueries:
     def __init__(self, source: ReceiptStore | Database) -> None:
         self._store = source if isinstance(source, ReceiptStore) else None
         self._database = source.database if isinstance(source, ReceiptStore) else source
-        if self._store is not None:
-            self._store.flush(FLUSH_S)
+        self._settle()
         self._totals = Totals(self._seed())
         if self._store is not None:
             self._store.subscribe(self._totals.add)
@@ -112,12 +111,17 @@ class UsageQueries:
 
     # ---- queries
 
+    def _settle(self) -> None:
+        """What was written a moment ago counts too."""
+        if self._store is not None:
+            self._store.flush(FLUSH_S)
+        catch_up(self._database)
+
     def _grouped(
         self, since: datetime | None, until: datetime | None, by: list[str]
     ) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
         columns = [_column(name) for name in by]
-        if self._store is not None:
-            self._store.flush(FLUSH_S)
+        self._settle()
         source, parameters = _range(_utc(since), _utc(until))
         keys = ", ".join(f"{column} AS g{i}" for i, column in enumerate(columns))
         sums = ", ".join(f"sum({name}) AS {name}" for name in SUMS)

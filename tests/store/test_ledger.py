@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lancelot.errors import BadInput, Conflict
+from lancelot.errors import BadInput, Conflict, DiskFull
+from lancelot.store.journal import JournalFile
 from lancelot.store.ledger import ReceiptStore
 from lancelot.store.pages import ReceiptFilters
 from lancelot.store.receipts import Receipt
@@ -210,3 +211,43 @@ def test_listeners_hear_of_each_receipt_before_its_writer_goes_on(store, make_re
     store.subscribe(heard.append)
     receipt = store.write(make_receipt())
     assert heard == [receipt]
+
+
+def test_a_foreign_line_in_the_journal_does_not_stop_the_start(tmp_path: Path, make_receipt) -> None:
+    store = ReceiptStore(tmp_path)
+    receipts = [store.write(make_receipt()) for _ in range(5)]
+    store.close()
+    (tmp_path / "lancelot.duckdb").unlink()
+    path = tmp_path / "journal" / "0001.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b'"task":', b'"task"')  # no JSON any more, but the shape of a line
+    lines[3] = lines[3][: lines[3].index(b'"r":')] + b'"r":{"no":"receipt"}}\n'
+    path.write_bytes(b"".join(lines))
+    store = ReceiptStore(tmp_path)
+    found = [receipt for receipt in store.page()[0] if receipt.kind == "attempt"]
+    assert found == [receipts[4], receipts[1], receipts[0]]
+    assert not store.verify().ok
+    store.close()
+
+
+def test_check_is_quiet_while_receipts_can_be_kept_and_refuses_while_not(tmp_path: Path, make_receipt) -> None:
+    class Failing(JournalFile):
+        full = False
+
+        def sync(self) -> None:
+            if type(self).full:
+                raise OSError(28, "No space left on device")
+            super().sync()
+
+    store = ReceiptStore(tmp_path, open_file=Failing)
+    store.check()
+    Failing.full = True
+    with pytest.raises(DiskFull):
+        store.write(make_receipt())
+    assert store.journal.problem is not None
+    store.check()  # the probe succeeds: there is room again
+    Failing.full = False
+    receipt = store.write(make_receipt())
+    assert store.journal.problem is None
+    assert store.get(receipt.id) == receipt
+    store.close()
