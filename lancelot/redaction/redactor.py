@@ -10,12 +10,13 @@ refuses anything else. If any detector fails nothing is made, so nothing leaves.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lancelot.chat import ChatRequest
 from lancelot.config_router import RedactionPolicy
-from lancelot.errors import BadInput
+from lancelot.errors import BadInput, LancelotError, RedactionFailed
 from lancelot.redaction.fields import Kind, walk
 from lancelot.redaction.finding import Finder
 from lancelot.redaction.labels import Span
@@ -48,6 +49,19 @@ class Redacted:
     def restore(self, text: str | None = None) -> str:
         """A text (this one, by default) with its placeholders replaced by the originals."""
         return self.vault.restore(self.text if text is None else text)
+
+
+@contextmanager
+def _nothing_leaves() -> Iterator[None]:
+    """Whatever goes wrong inside becomes an error in words that quotes nothing."""
+    try:
+        yield
+    except LancelotError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - the boundary: an unforeseen shape of a request must not leave either
+        raise RedactionFailed(
+            f"Redaction failed ({type(problem).__name__}), so nothing has left this machine."
+        ) from None
 
 
 class Redactor:
@@ -94,9 +108,10 @@ class Redactor:
             RedactionFailed: a detector failed.
         """
         masking = Masking(self._finder, self._ruling(policy), mode, Vault(), self._hash_key)
-        slot = masking.look("text", text, "")
-        masking.settle()
-        return Redacted(masking.fill(slot), masking.shown_spans(slot), masking.vault)
+        with _nothing_leaves():
+            slot = masking.look("text", text, "")
+            masking.settle()
+            return Redacted(masking.fill(slot), masking.shown_spans(slot), masking.vault)
 
     def redact_request(
         self,
@@ -125,13 +140,14 @@ class Redactor:
             slots.append(masking.look(kind, value, context))
             return value
 
-        chat = walk(request, look, files=rulings.files)
-        masking.settle()
-        if masking.found:
-            # The same walk meets the same strings in the same order.
-            pending = iter(slots)
-            chat = walk(request, lambda kind, value, context: masking.fill(next(pending)), files=rulings.files)
-        return seal(chat, vault, masking.counts, policy, masking.total)
+        with _nothing_leaves():
+            chat = walk(request, look, files=rulings.files)
+            masking.settle()
+            if masking.found:
+                # The same walk meets the same strings in the same order.
+                pending = iter(slots)
+                chat = walk(request, lambda kind, value, context: masking.fill(next(pending)), files=rulings.files)
+            return seal(chat, vault, masking.counts, policy, masking.total)
 
     def _ruling(self, policy: str) -> Rulings:
         rulings = self._rulings.get(policy)

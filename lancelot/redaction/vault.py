@@ -59,6 +59,11 @@ class Vault:
     def __len__(self) -> int:
         return len(self._by_number)
 
+    @property
+    def size(self) -> int:
+        """Originals and reserved numbers held."""
+        return len(self._by_original) + len(self._reserved)
+
     def __iter__(self) -> Iterator[Entry]:
         with self._lock:
             return iter(list(self._by_original.values()))
@@ -136,7 +141,8 @@ class ConversationVaults:
     Args:
         ttl_s: seconds after its last use that a conversation is forgotten.
         most: conversations kept; the one unused for longest goes first.
-        entries: originals one conversation may hold; beyond it begins anew (clients resend what still matters).
+        entries: originals (and numbers kept free) one conversation may hold; beyond that it begins anew, as clients
+            resend what still matters.
         clock: seconds, monotonic.
     """
 
@@ -163,7 +169,7 @@ class ConversationVaults:
         with self._lock:
             self._forget_old(now)
             _, vault = self._vaults.pop(key, (now, None))
-            if vault is None or len(vault) >= self._entries:
+            if vault is None or vault.size >= self._entries:
                 vault = Vault()
             self._vaults[key] = (now, vault)
             while len(self._vaults) > self._most:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lancelot.chat import ChatRequest
-from lancelot.errors import BadInput
+from lancelot.errors import BadInput, LancelotError
 from lancelot.redaction.fields import Kind, walk
 from tests.redaction.samples import redactor
 
@@ -355,3 +355,22 @@ def test_json_nested_past_reason_is_searched_as_text() -> None:
     content = "[" * 5000 + '"billing@example.com"' + "]" * 5000
     redacted = redactor().redact_request(request(messages=[{"role": "tool", "tool_call_id": "c", "content": content}]))
     assert "billing" not in redacted.chat.text()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"messages": [{"role": "user", "content": [{"type": ["odd"], "text": "billing@example.com"}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": {"odd": "billing@example.com"}}]}]},
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": "billing@example.com", "id": 4}]}]},
+        {"tools": [{"type": {"odd": 1}, "function": ["billing@example.com", None, 1.5]}]},
+        {"tool_choice": {"function": {"name": ["billing@example.com"]}}},
+        {"response_format": {"json_schema": "billing@example.com"}},
+    ],
+)
+def test_odd_shapes_are_searched_or_refused_but_never_let_through(fields: dict[str, Any]) -> None:
+    try:
+        left = redactor().redact_request(request(**fields)).chat.model_dump_json()
+    except LancelotError as refused:
+        left = str(refused)
+    assert "billing" not in left
