@@ -10,7 +10,8 @@ from local_models.layout import Turn
 __all__ = ["extractive_summary", "guard_rewrite", "guard_summary", "stray_facts", "stray_words"]
 
 WORD = re.compile(r"[\w'’]+")
-NUMBER = re.compile(r"\d[\d,.]*\d|\d")
+NUMBER = re.compile(r"\w*\d(?:[\w,.:/-]*\w)?")
+KNOWN_SHARE = 0.75  # of a summary's words that its text must have
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 # words a rewrite may add: they carry no facts
 FREE_WORDS = frozenset(
@@ -51,20 +52,30 @@ def guard_rewrite(candidate: str, query: str, conversation: Sequence[Turn]) -> t
 
 def stray_facts(summary: str, text: str) -> list[str]:
     """Numbers and names (capitalised words inside a sentence) of summary that do not occur in text."""
-    low = text.lower()
-    found = [number for number in NUMBER.findall(summary) if number not in text and number.replace(",", "") not in text]
+    facts = NUMBER.findall(summary)
     for sentence in SENTENCE.split(summary):
-        for word in sentence.split()[1:]:
-            bare = re.sub(r"^\W+|\W+$|['’]s$", "", word)
-            if bare[:1].isupper() and bare.lower() not in low:
-                found.append(bare)
-    return found
+        inner = (re.sub(r"^\W+|\W+$|['’]s$", "", word) for word in sentence.split()[1:])
+        facts += [word for word in inner if word[:1].isupper()]
+    return [fact for fact in facts if not _says(text, fact)]
+
+
+def _says(text: str, fact: str) -> bool:
+    """Whether text has fact as a word of its own: 5 is not in 15."""
+    return re.search(rf"(?<![^\W_]){re.escape(fact)}(?![^\W_])", text, re.IGNORECASE) is not None
+
+
+def _known_share(summary: str, text: str) -> float:
+    """The share of the summary's words that the text has too."""
+    words = WORD.findall(summary.lower())
+    known = set(WORD.findall(text.lower()))
+    return sum(word in known for word in words) / len(words) if words else 0.0
 
 
 def guard_summary(summary: str, text: str, *, most: int = 400) -> tuple[str, bool]:
-    """The summary, or sentences of the text when it states a number or name the text does not. (summary, redone)"""
+    """The summary, or sentences of the text when it states a number or name the text does not, or speaks mostly in
+    words the text does not have. (summary, redone)"""
     summary = " ".join(summary.split())
-    if not summary or stray_facts(summary, text):
+    if not summary or stray_facts(summary, text) or _known_share(summary, text) < KNOWN_SHARE:
         return extractive_summary(text, most=most), True
     return summary, False
 

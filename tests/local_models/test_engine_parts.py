@@ -210,7 +210,7 @@ REPORT = "The server lost power at 02:10 on Tuesday. Maria Lopez restored servic
     ("summary", "strays"),
     [
         ("The server lost power on Tuesday and Maria Lopez restored it.", []),
-        ("Power was lost at 03:10 on Tuesday.", ["03"]),
+        ("Power was lost at 03:10 on Tuesday.", ["03:10"]),
         ("Power was restored by Pedro Lopez.", ["Pedro"]),
     ],
 )
