@@ -96,7 +96,11 @@ def _opens(text: str, start: int) -> bool:
 
 
 def _secret(piece: str, before: str) -> bool:
-    if not _SECRET_CUE.search(before) or any(c.isspace() for c in piece.strip()) or len(piece) > _LONGEST_SECRET:
+    if (
+        not _SECRET_CUE.search(before)
+        or any(c.isspace() or c in '/[]"=<>' for c in piece.strip())
+        or len(piece) > _LONGEST_SECRET
+    ):
         return False
     if is_uuid(piece) or is_digest(piece) or is_example(piece):
         return False
@@ -137,7 +141,11 @@ _LONGEST_NAME = 40
 def _name_like(word: str, lexicon: dict[str, int]) -> bool:
     """Capitalised, and no everyday word: it belongs to the name it stands next to."""
     bits = lexicon.get(word.lower(), 0)
-    return word not in _ABBREVIATIONS and word.lower() not in _FORM_WORDS and not bits & (_ENGLISH_BITS | _MONTH_BIT | _TITLE_BIT)
+    return (
+        word not in _ABBREVIATIONS
+        and word.lower() not in _FORM_WORDS
+        and not bits & (_ENGLISH_BITS | _MONTH_BIT | _TITLE_BIT)
+    )
 
 
 def extend(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) -> tuple[int, int]:

@@ -17,8 +17,8 @@ from lancelot.redaction.rules.words import words
 __all__ = ["assigned", "codes", "pairs", "statements"]
 
 _CUE = re.compile(
-    r"(?P<password>pass(?:w(?:or)?t?d?s?|wort|phrase|code|key)?|pwd|pa?s{1,2}w(?:o?rd|d)|passwor\w{1,3}|"
-    r"(?<![a-z])pw|contrase(?:ñ|n)a|"
+    r"(?P<password>pass(?:w(?:or)?t?d?s?|wort|phrase|code|key)?|pwd(?!ump)|pa?s{1,2}w(?:o?rd|d)|passwor\w{1,3}|"
+    r"(?<![a-z])pw(?![a-z])|contrase(?:ñ|n)a|"
     r"mot de passe|wachtwoord|senha|kennwort|haslo|비밀번호|비번|암호|пароль|密码|密碼|パスワード)|"
     r"(?P<token>secrets?|tokens?|creds?|credentials?|auth(?!or)(?:entication)?|authorization|bearer|"
     r"signature|nonce|salt|"
@@ -172,6 +172,13 @@ def _accept(value: str, password: bool, quoted: bool) -> bool:
     return _password_like(value, quoted) if password else _token_like(value)
 
 
+_CERTAINLY_RANDOM = 20
+
+
+def _mixed(value: str) -> bool:
+    return value[:1] != "(" and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+
+
 def assigned(scan: Scan) -> Iterator[Span]:
     """Values given to something called password, token, key, …; rule secret.password or secret.assigned."""
     text = scan.text
@@ -203,7 +210,8 @@ def assigned(scan: Scan) -> Iterator[Span]:
             value = text[start:end]
             if "," in sign.group() and _NEXT_NAME.match(text, end):
                 continue
-            if plain and not quoted and not (any(c.isdigit() for c in value) and any(c.isalpha() for c in value)):
+            # With nothing but a blank between, "token" and "key" are nouns of the sentence more often than names.
+            if plain and not quoted and not (_mixed(value) and (password or len(value) >= _CERTAINLY_RANDOM)):
                 continue
             if _accept(value, password, quoted):
                 yield Span(start, end, "SECRET", "secret.password" if password else "secret.assigned")
@@ -259,7 +267,7 @@ def statements(scan: Scan) -> Iterator[Span]:
     """Passwords in SQL and PowerShell statements, and product keys; rule secret.password."""
     for match in scan.matches(_STATEMENTS, _STATEMENT_WORDS, 16, 160):
         group = match.lastindex or 0
-        if not is_example(match.group(group)):
+        if not is_example(match.group(group)) and match.group(group).lower() not in _DEFAULTS:
             yield Span(match.start(group), match.end(group), "SECRET", "secret.password")
 
 
