@@ -40,6 +40,7 @@ from lancelot.upkeep import Upkeep
 __all__ = ["Services", "build_services", "running"]
 
 T = TypeVar("T")
+TICK_S = 3.0
 BRAIN_PATIENCE_S = 15.0  # how long a request waits for a local model that is starting
 
 
@@ -114,8 +115,18 @@ class Services:
     async def __aenter__(self) -> Self:
         self.loop = asyncio.get_running_loop()
         await run_in_threadpool(self._start)
+        self._tick = asyncio.create_task(self._look_after(), name="services-tick")
         _RUNNING.append(self)
         return self
+
+    async def _look_after(self) -> None:
+        """Every few seconds: bring an edited configuration into force, refresh the gauges."""
+        while True:
+            await run_in_threadpool(self.config.reload_if_changed)
+            self.metrics.ready.set(not self.missing())
+            self.metrics.brain_ready.set(self.external_brain or self.supervisor.base_url is not None)
+            self.metrics.queued.set(self.admission.queued)
+            await asyncio.sleep(TICK_S)
 
     def _start(self) -> None:
         self._lock.note({"url": self._url} if self._url else {})
@@ -131,6 +142,7 @@ class Services:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         _RUNNING.remove(self)
+        self._tick.cancel()
         if self._provider is not None:
             await self._provider.aclose()
         await self.brain.aclose()
@@ -245,7 +257,7 @@ class Services:
             "flagship": {"provider": chosen.provider if chosen else None},
             **self._router.status(),
             "store": {"written": state.written, "loaded": state.loaded, "waiting": state.waiting},
-            "config": {"problem": self.config.problem.to_dict() if self.config.problem else None},
+            "config": self.config.status(),
             "gateway": {"running": self.admission.inside, "queued": self.admission.queued},
             "data_dir": str(self.data_dir),
         }
@@ -262,6 +274,10 @@ class Services:
             self.supervisor.restart()
         else:
             self.supervisor.start()
+
+    def tuning(self) -> dict[str, Any]:
+        """The last tuning of the local model; empty when there was none."""
+        return {}
 
     # ---- the local model, for the redactor
 

@@ -23,6 +23,7 @@ from local_models.smoke_test import HttpAsk
 __all__ = ["Job", "Upkeep", "wanted"]
 
 log = logging.getLogger(__name__)
+START_PATIENCE_S = 60.0
 KEEP_LOCAL_ALWAYS = frozenset({"redact"})  # redaction never leaves the machine, whatever its score
 
 
@@ -141,6 +142,8 @@ class Upkeep:
     # ---- the middle
 
     def _hold(self, items: Sequence[ExamItem] | None) -> dict[str, Any]:
+        if not self._supervisor.wait_ready(START_PATIENCE_S):
+            raise LocalModelError()
         url = self._supervisor.base_url
         if url is None:
             raise LocalModelError()

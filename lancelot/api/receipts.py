@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
 from lancelot.api.gateway import read_json
@@ -67,6 +69,48 @@ async def one(receipt_id: str, caller: OperatorDep, services: ServicesDep) -> di
 async def stats(caller: OperatorDep, services: ServicesDep, since: datetime | None = None) -> dict[str, Any]:
     """Requests by lane, status and reason since a moment."""
     return await run_in_threadpool(services.receipts.stats, since)
+
+
+class Verify(BaseModel):
+    """`full` walks the chain from its beginning instead of the last verified checkpoint."""
+
+    model_config = ConfigDict(extra="forbid")
+    full: bool = False
+
+
+class Export(BaseModel):
+    """A file on the machine the server runs on; its folder must exist."""
+
+    model_config = ConfigDict(extra="forbid")
+    path: str
+
+
+class Prune(BaseModel):
+    """Receipts from before this moment go."""
+
+    model_config = ConfigDict(extra="forbid")
+    before: datetime
+
+
+@router.post("/verify", summary="Check the hash chain over all receipts")
+async def verify(caller: OperatorDep, services: ServicesDep, body: Verify | None = None) -> dict[str, Any]:
+    """{"ok", "checked", "problem": words or null, "problems": […]}; goes on from the last verified checkpoint."""
+    full = bool(body and body.full)
+    report = await run_in_threadpool(lambda: services.receipts.verify(full=full))
+    return report.to_dict()
+
+
+@router.post("/export", summary="Write all receipts to one Parquet or CSV file")
+async def export(body: Export, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"path", "receipts", "bytes"}; no receipt holds text of a request."""
+    return await run_in_threadpool(services.receipts.export, Path(body.path))
+
+
+@router.post("/prune", summary="Remove receipts by age; the rest stays verifiable")
+async def prune(body: Prune, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"removed", …}; leaves a signed tombstone in the chain."""
+    report = await run_in_threadpool(services.receipts.prune, body.before)
+    return report.to_dict()
 
 
 @router.post("/explain", summary="Which lane and why; no call is made")

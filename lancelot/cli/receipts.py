@@ -87,10 +87,12 @@ def show(out: Out, receipt_id: Annotated[str, typer.Argument(metavar="ID")]) -> 
     return 0
 
 
-def verify(out: Out) -> int:
+def verify(
+    out: Out, full: Annotated[bool, typer.Option("--full", help="From the beginning, not the last checkpoint.")] = False
+) -> int:
     """Check the hash chain over all receipts; exit 1 when something is broken, missing or cut off."""
     with connect() as server:
-        report = server.post("/router/verify")
+        report = server.post("/router/verify", {"full": full})
     words = f"{report['checked']} receipts checked: the chain holds." if report["ok"] else report["problem"]
     out.result(report, words)
     return 0 if report["ok"] else 1
