@@ -50,6 +50,11 @@ _BEFORE_MONTH = re.compile(
     r"after|every|each)[ -]$",
     re.IGNORECASE,
 )
+_MEASURE = re.compile(
+    r"[\d.,]+ ?(?:kg|g|mg|ml|l|km|cm|mm|m|h|min|ms|s|k|gb|mb|kb|tb|hz|w|kw|v|%|x|px|eur|usd|"
+    r"gbp)",
+    re.IGNORECASE,
+)
 _COUNTED = re.compile(
     r"(?:extension|ext|page|line|step|version|chapter|section|figure|table|level|item|vlan|port|room)\b", re.I
 )
@@ -69,6 +74,8 @@ def _soft(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) 
     if sum(map(len, words)) < 2 or piece in _ABBREVIATIONS:
         return False
     low = [word.lower() for word in words]
+    if _MEASURE.fullmatch(piece):
+        return False
     if len(low) == 1:
         if low[0] in _FUNCTION_WORDS and not words[0].istitle():
             return False
@@ -120,7 +127,7 @@ def believable(text: str, start: int, end: int, label: str, lexicon: dict[str, i
     if label == "PHONE":
         return digits >= 5
     if label == "ID":
-        return digits >= 2 and not is_uuid(piece)
+        return digits >= (4 if piece.isdigit() else 2) and not is_uuid(piece)
     if label == "SECRET":
         return _secret(piece, text[max(0, start - 40) : start])
     if label == "USERNAME":
@@ -132,8 +139,10 @@ EXTENDED = frozenset({"PERSON", "ORG"})
 _WORD_BEFORE = re.compile(r"(?<![\w@/.-])([^\W\d_a-z][^\W\d_]+(?:['’-][^\W\d_]+)?)[ -]$")
 _WORD_AFTER = re.compile(r"[ -]([^\W\d_a-z][^\W\d_]+(?:['’-][^\W\d_]+)?)(?![\w@/]|\.\w)")
 _LEGAL_FORM = re.compile(
-    r",? (?:Inc|Ltd|LLC|LLP|GmbH|AG|SE|SA|S\.A\.|S\.p\.A\.|SpA|NV|BV|B\.V\.|N\.V\.|PLC|plc|Corp|Co|KG|OHG|K\.K\.|Oy|AB|AS|A/S|ApS|"
-    r"Kft|Zrt|d\.o\.o|s\.r\.o|Sp\. z o\.o|Pty|Group|Holdings?|Partners|Bank|Solicitors|Logistics|Systems|Labs|Technologies)(?!\w)\.?"
+    r",? (?:Inc|Ltd|LLC|LLP|GmbH|AG|SE|SA|S\.A\.|S\.p\.A\.|SpA|NV|BV|B\.V\.|N\.V\.|PLC|plc|Corp|Co|KG|OHG|"
+    r"K\.K\.|Oy|AB|AS|A/S|ApS|"
+    r"Kft|Zrt|d\.o\.o|s\.r\.o|Sp\. z o\.o|Pty|Group|Holdings?|Partners|Bank|Solicitors|Logistics|Systems|"
+    r"Labs|Technologies)(?!\w)\.?"
 )
 _LONGEST_NAME = 40
 
@@ -149,7 +158,7 @@ def _name_like(word: str, lexicon: dict[str, int]) -> bool:
 
 
 def extend(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) -> tuple[int, int]:
-    """The span with the rest of the name it caught only in part: unknown capitalised neighbours, a firm's legal form."""
+    """The span with the rest of a name caught in part: unknown capitalised neighbours, a firm's legal form."""
     if label == "ORG":
         form = _LEGAL_FORM.match(text, end)
         return start, form.end() if form else end

@@ -102,7 +102,11 @@ _UK_CODE = re.compile(
     r"(?<![\w-])(?:GIR ?0AA|[A-PR-UWYZ](?:\d{1,2}|[A-HK-Y]\d{1,2}|\d[A-HJKPSTUW]|[A-HK-Y]\d[ABEHMNPRV-Y]) "
     r"\d[ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d)(?![\w-])"
 )
-_ZIP_CUED = re.compile(rf"\b(?:zip|post|plz)(?:[ -]?code|al code)?\b[^\n\d]{{0,12}}{_ZIP_US}(?![\w-])", re.IGNORECASE)
+_ZIP_CUED = re.compile(
+    rf"\b(?:zip|post|plz)(?:[ -]?code|al code)?\b[^\n\d]{{0,12}}"
+    rf"(?P<code>{_ZIP_US})(?![\w-])",
+    re.IGNORECASE,
+)
 _ZIP_WORDS = frozenset({"zip", "zipcode", "postcode", "postal", "post", "plz"})
 _TOWN_STATE = re.compile(rf"{_CAP}(?:[ ]{_CAP}){{0,2}},?[ ]{_STATE}[ ,]{{1,2}}{_ZIP_US}(?![\w-])")
 _STATE_ZIP = re.compile(r"[A-Z]{2}[ ,]{1,2}\d{5}")
@@ -158,9 +162,10 @@ def addresses(scan: Scan) -> Iterator[Span]:
         if (capital or lower or (short and suffix.lower() in _SURE)) and not _STRAY.search(street):
             yield Span(match.start(), match.start() + len(found.rstrip(" ,;\n")), "ADDRESS", "address.street")
     for match, rule in _others(scan):
-        found = match.group().rstrip(" ,;\n")
+        group = "code" if match.re is _ZIP_CUED else 0
+        found = match.group(group).rstrip(" ,;\n")
         if any(c.isdigit() for c in found):
-            yield Span(match.start(), match.start() + len(found), "ADDRESS", rule)
+            yield Span(match.start(group), match.start(group) + len(found), "ADDRESS", rule)
 
 
 def _others(scan: Scan) -> Iterator[tuple[re.Match[str], str]]:

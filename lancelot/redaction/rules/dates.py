@@ -38,7 +38,7 @@ _NAMED = re.compile(
     # 12 March 2026, the 3rd of January 2026, 17-Feb-2023, 5 Mar; March 12, 2026, Feb 14th '23, July 2022
     rf"(?<![\w/.-]){_LEAD}(?:"
     rf"{_ORDINAL}(?:\s+(?:of|de)\s+|[\s-]{{1,2}})(?:{_MONTHS})\b\.?(?:(?:,?\s+(?:de\s+)?|[-/]|"
-    rf"\s+of\s+){_YEAR}\b|,?\s?['’]\d{{2}}\b|-\d{{2}}\b)?|"
+    rf"\s+of\s+){_YEAR}\b|,?\s?['’]\d{{2}}\b|-\d{{2}}\b|\s\d{{2}}\b(?![:.,]\d|\s?(?:%|[ap]m\b|people|hours|days)))?|"
     rf"(?:{_MONTHS})\b\.?\s+{_DAY}(?:st|nd|rd|th)?(?:\s?[-–]\s?{_DAY}(?:st|nd|rd|th)?)?\b(?!\s?(?:%|:\d|"
     rf"[ap]m\b|\.\d|st\b))"
     rf"(?:\s+\d{{1,2}}:\d{{2}}(?::\d{{2}})?)?(?:,?\s+(?:of\s+)?{_YEAR}\b|,?\s?['’]\d{{2}}\b)?|"
@@ -90,7 +90,8 @@ _SPOKEN = re.compile(
     re.IGNORECASE,
 )
 _BIRTH_BEFORE = re.compile(
-    r"(?:\bd\.?\s?o\.?\s?b\b\.?|\bborn\b|\bbirth|\bgeb(?:oren|\.|urt)|\bn[ée]e?\b|\bnac(?:ido|ida|imiento)|\bnaissance|"
+    r"(?:(?<![A-Za-z])d\.?\s?o\.?\s?b(?![A-Za-z])\.?|\bborn\b|birth|\bgeb(?:oren|\.|urt)|\bn[ée]e?\b|"
+    r"\bnac(?:ido|ida|imiento)|\bnaissance|"
     r"\bnato\b|\bnata\b|\bgeboortedatum|\bgeburtsdatum)[^.\n]{0,24}$",
     re.IGNORECASE,
 )

@@ -39,7 +39,7 @@ _WEAK = (
     r"record|group|plan|card|reference|ref|contact|person|personnel|participant|candidate|applicant|"
     r"citizen|citizenship|"
     r"resident|contractor|supplier|vendor|payee|payer|payroll|trust|fund|loan|mortgage|deposit|investor|broker|"
-    r"officer|guest|crew|pilot|driver|vehicle|meter|phone|sim|study|trial|subject|lab|report|"
+    r"officer|guest|crew|pilot|driver|vehicle|study|trial|subject|lab|report|"
     r"identification|identity|unique|"
     r"business|company|registration|employer|court|inmate|prisoner|service|rank|unit|visit|admission|room key|"
     r"application|intake|referral|authorization|authorisation|approval"
@@ -96,7 +96,7 @@ _WEAK_STARTS = words(
     "patient member customer client employee emp staff student matriculation enrolment enrollment tenant user",
     "contract file record group plan card reference ref contact person personnel participant candidate applicant",
     "citizen citizenship resident contractor supplier vendor payee payer payroll trust fund loan mortgage deposit",
-    "investor broker officer guest crew pilot driver vehicle meter phone sim study trial subject lab report",
+    "investor broker officer guest crew pilot driver vehicle study trial subject lab report",
     "identification identity unique business company registration employer court inmate prisoner service rank unit",
     "visit admission room application intake referral authorization authorisation approval",
 )

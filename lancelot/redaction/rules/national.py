@@ -47,6 +47,11 @@ _BORDERED = re.compile(
 _CANDIDATE = re.compile(r"\d{2}(?=[\dA-Za-z .+-]{0,14}\d{2})|XX-\d|\*-\d{4}")
 _SEPARATORS = str.maketrans("", "", " .-+")
 
+# Shapes a telephone number has as well: one check digit is not enough without a word for it somewhere.
+_NEEDS_WORD = {
+    "nhs": frozenset({"nhs", "gp", "hospital", "surgery", "patient"}),
+    "luhn": frozenset({"sin", "social", "insurance", "nas", "canada", "canadian", "tax"}),
+}
 _DEGREES = re.compile(
     r"(?<![\w.])[-+]?(?:[0-8]?\d|90)\.\d{4,10}°?(?: ?[NS])?[,;/ ] {0,2}[-+]?(?:1[0-7]\d|0?\d{1,2}|180)\.\d{4,10}°?"
     r"(?: ?[EWO]\b)?(?![\w.]*\d)|"
@@ -68,12 +73,14 @@ def national_numbers(scan: Scan) -> Iterator[Span]:
     """Social security, tax, health and vehicle numbers of a dozen countries whose check digits fit; label ID."""
     text = scan.text
     for left, right in scan.windows([m.start() for m in _CANDIDATE.finditer(text)], 8, 32):
-        yield from _checked(text, left, right)
+        yield from _checked(scan, left, right)
 
 
-def _checked(text: str, left: int, right: int) -> Iterator[Span]:
-    for match in _BORDERED.finditer(text, left, right):
+def _checked(scan: Scan, left: int, right: int) -> Iterator[Span]:
+    for match in _BORDERED.finditer(scan.text, left, right):
         check = _SHAPES[int((match.lastgroup or "s0")[1:])][0]
+        if check in _NEEDS_WORD and not scan.has(_NEEDS_WORD[check]):
+            continue
         if not check or CHECKS[check](match.group().translate(_SEPARATORS)):
             yield Span(match.start(), match.end(), "ID", f"id.national.{check}" if check else "id.national")
 

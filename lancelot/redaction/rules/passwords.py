@@ -17,7 +17,8 @@ from lancelot.redaction.rules.words import words
 __all__ = ["assigned", "codes", "pairs", "statements"]
 
 _CUE = re.compile(
-    r"(?P<password>pass(?:w(?:or)?t?d?s?|wort|phrase|code|key)?|pwd(?!ump)|pa?s{1,2}w(?:o?rd|d)|passwor\w{1,3}|"
+    r"(?P<password>pass(?:w(?:or)?t?d?s?|wort|phrase|code|key)?(?!port|eng|age|ion|iv|ing|over|ed\b|es\b)|"
+    r"pwd(?!ump)|pa?s{1,2}w(?:o?rd|d)|passwor\w{1,3}|"
     r"(?<![a-z])pw(?![a-z])|contrase(?:ñ|n)a|"
     r"mot de passe|wachtwoord|senha|kennwort|haslo|비밀번호|비번|암호|пароль|密码|密碼|パスワード)|"
     r"(?P<token>secrets?|tokens?|creds?|credentials?|auth(?!or)(?:entication)?|authorization|bearer|"
