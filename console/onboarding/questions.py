@@ -62,7 +62,7 @@ def flagship(flow: OnboardingFlow, status: Status) -> None:
             placeholder="http://127.0.0.1:11434/v1",
             key="base_url",
         )
-    if st.button("Continue", type="primary", key="take_flagship"):
+    if st.button("Use this provider", type="primary", key="take_flagship"):
         hand_in(flow, "FLAGSHIP_SELECTION", {"provider": chosen, "base_url": url.strip() or None})
 
 
@@ -70,7 +70,7 @@ def credentials(flow: OnboardingFlow, status: Status) -> None:
     chosen = status["flagship"] or {}
     if chosen.get("own_service"):
         st.markdown("Our own local service needs no key. There is nothing to call yet; the final checks will call it.")
-        if st.button("Continue", type="primary", key="no_key"):
+        if st.button("Go on without a key", type="primary", key="no_key"):
             hand_in(flow, "CREDENTIALS_CAPTURE", {})
         return
     sheet = next((row for row in status["providers"] or [] if row["name"] == chosen.get("provider")), {})
@@ -148,7 +148,7 @@ def channel(flow: OnboardingFlow, status: Status) -> None:
         ],
         key="channel",
     )
-    if st.button("Continue", type="primary", key="take_channel"):
+    if st.button("Use this channel", type="primary", key="take_channel"):
         hand_in(flow, "COMMS_SELECTION", {"channel": chosen})
 
 
