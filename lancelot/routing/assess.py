@@ -13,6 +13,7 @@ from lancelot.chat import ChatRequest
 from lancelot.routing.assessment import Assessment, Capabilities, Risk
 from lancelot.routing.conversation import follow_up
 from lancelot.routing.features import Features
+from lancelot.routing.outcomes import Prior
 from lancelot.routing.policy import RoutingPolicy
 from lancelot.routing.rules import fired, rule_book
 from lancelot.routing.score import Score, score
@@ -28,7 +29,7 @@ def assess(
     signals: Mapping[str, Any] | None = None,
     classification: Mapping[str, Any] | None = None,
     redactions: Mapping[str, int] | None = None,
-    priors: Mapping[str, float] | None = None,
+    priors: Mapping[str, Prior] | None = None,
     keep_local: bool = False,
     config: RoutingPolicy | None = None,
 ) -> Assessment:
@@ -38,7 +39,7 @@ def assess(
         signals: failure signals of an earlier answer ("sig_…"), when there are any.
         classification: {"label", "confidence"} of the local model, or {"skipped": why}.
         redactions: personal data found, {label: count}; blocked labels keep the request here.
-        priors: task type -> share of outcomes in which the fast lane did not suffice (0..1).
+        priors: the history of task types.
         keep_local: the caller's own wish.
     """
     return assess_features(
@@ -58,7 +59,7 @@ def assess_features(
     signals: Mapping[str, Any] | None = None,
     classification: Mapping[str, Any] | None = None,
     redactions: Mapping[str, int] | None = None,
-    priors: Mapping[str, float] | None = None,
+    priors: Mapping[str, Prior] | None = None,
     keep_local: bool = False,
     config: RoutingPolicy | None = None,
 ) -> Assessment:
@@ -68,7 +69,13 @@ def assess_features(
     risk, risk_reasons = _risk(features, policy)
     state = follow_up(features)
     judged = score(
-        features, signals=signals, classification=classification, priors=priors, follow_up=state, config=policy
+        features,
+        signals=signals,
+        classification=classification,
+        priors=priors,
+        follow_up=state,
+        risk=risk,
+        config=policy,
     )
     reasons = [*judged.reasons]
     if classification and "skipped" in classification:

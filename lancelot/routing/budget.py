@@ -1,14 +1,254 @@
-"""Budgets: placeholder that lets everything through until limits are set."""
+"""Budgets of money and tokens: in total, by lane, by application key; a dial that turns before they are spent.
+
+Every paid call sets money and tokens aside before it is made (`reserve`) and settles what it really cost afterwards, so
+parallel callers, streams and retries cannot pass a limit together. The local lane is never counted and never blocked.
+Traffic without a price counts its tokens; a money budget alone cannot hold it.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any, Protocol
 
-from lancelot.routing.decide import BudgetView
+from lancelot.config import Budget, BudgetsConfig
+from lancelot.errors import BudgetSpent
+from lancelot.routing.decide import BudgetView, Level
 from lancelot.routing.lanes import Lane
-from lancelot.routing.ports import Reservation
+from lancelot.routing.ports import ConfigSource, Reservation
 
-__all__ = ["NoBudgets"]
+__all__ = ["BudgetKeeper", "BudgetStep", "History", "NoBudgets", "Purse"]
+
+PACE_SHARE = 0.3  # of a budget; below it the pace says little
+PACE_FACTOR = 1.5  # times faster than the clock: the dial turns one step early
+PAID = (Lane.FAST, Lane.DEEP)
+
+
+class History(Protocol):
+    """What was spent before this process began (`store.UsageQueries`)."""
+
+    def spent(self, since: datetime, key: str | None = None, lane: str | None = None) -> Any:
+        """Something with `usd` (None is unknown) and `tokens`."""
+        ...
+
+
+@dataclass(slots=True)
+class Purse:
+    """One limit's account in one period: settled and set aside, in US dollars and tokens."""
+
+    usd: Decimal = Decimal(0)
+    tokens: int = 0
+    held_usd: Decimal = Decimal(0)
+    held_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStep:
+    """The dial has turned: which budget, from where to where, and why."""
+
+    scope: str
+    before: Level
+    after: Level
+    reason: str
+    key_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    scope: str  # "total", "lane deep", "key k1"
+    period: str  # "daily", "monthly"
+    since: datetime
+    until: datetime
+    usd: Decimal | None
+    tokens: int | None
+    key_id: str | None = None
+    lane: Lane | None = None
+
+    @property
+    def name(self) -> tuple[str, str, datetime]:
+        return self.scope, self.period, self.since
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    limit: _Limit
+    share: float  # 0..1 and beyond, money or tokens, whichever is fuller
+    what: str
+
+    def reason(self) -> str:
+        return f"{self.limit.scope} {self.limit.period} {self.what} at {self.share:.0%}"
+
+
+class _Reservation:
+    def __init__(self, keeper: BudgetKeeper, purses: list[Purse], usd: Decimal | None, tokens: int) -> None:
+        self._keeper, self._purses, self._usd, self._tokens = keeper, purses, usd or Decimal(0), tokens
+        self._open = True
+
+    def settle(self, usd: Decimal | None, tokens: int) -> None:
+        self._keeper._close(self, usd, tokens)
+
+    def release(self) -> None:
+        self._keeper._close(self, None, 0)
+
+
+class BudgetKeeper:
+    """Keeps all budgets of the configuration in force. Thread-safe.
+
+    Args:
+        config: asked at every call, so a new limit holds at once.
+        history: spending before this process; None starts at nothing.
+        clock: the time, UTC.
+    """
+
+    def __init__(
+        self,
+        config: ConfigSource,
+        history: History | None = None,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._config = config
+        self._history = history
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._purses: dict[tuple[str, str, datetime], Purse] = {}
+        self._levels: dict[str, Level] = {}
+        self._steps: list[BudgetStep] = []
+
+    def view(self, key_id: str | None) -> BudgetView:
+        """The budgets as one decision sees them."""
+        budgets = self._config.current.router.budgets
+        now = self._clock()
+        with self._lock:
+            uses = [self._use(limit) for limit in _limits(budgets, key_id, now)]
+            shared = [use for use in uses if use.limit.lane is None]
+            level, reason = _dial(shared, budgets, now)
+            blocked = {}
+            for lane in PAID:
+                own = [use for use in uses if use.limit.lane is lane]
+                lane_level, lane_reason = _dial(own, budgets, now)
+                if lane_level is Level.SPENT:
+                    blocked[lane] = lane_reason
+                elif lane is Lane.DEEP and level < lane_level:
+                    level, reason = min(lane_level, Level.NO_DEEP), lane_reason
+                elif lane is Lane.FAST and lane_level is Level.NARROW_FAST and level < lane_level:
+                    level, reason = lane_level, lane_reason
+            full = [use for use in uses if use.share >= 1]
+            retry = max(((use.limit.until - now).total_seconds() for use in full), default=None)
+            self._note("key " + key_id if key_id and _is_key(level, reason) else "total", level, reason, key_id)
+        return BudgetView(level, reason, blocked, retry)
+
+    def reserve(self, lane: Lane, key_id: str | None, usd: Decimal | None, tokens: int) -> Reservation:
+        """Set aside the most a call can cost.
+
+        Raises:
+            BudgetSpent: some limit could be passed; says which and when it renews.
+        """
+        if lane is Lane.LOCAL:
+            return _Nothing()
+        now = self._clock()
+        with self._lock:
+            purses = []
+            for limit in _limits(self._config.current.router.budgets, key_id, now):
+                if limit.lane not in (None, lane):
+                    continue
+                purse = self._purse(limit)
+                what = _passed(limit, purse, usd, tokens)
+                if what is not None:
+                    wait = (limit.until - now).total_seconds()
+                    raise BudgetSpent(
+                        f"The budget is spent: {limit.scope} {limit.period} {what}.", retry_after=round(wait, 1)
+                    )
+                purses.append(purse)
+            for purse in purses:
+                purse.held_usd += usd or Decimal(0)
+                purse.held_tokens += tokens
+        return _Reservation(self, purses, usd, tokens)
+
+    def take_steps(self) -> list[BudgetStep]:
+        """The turns of the dial since the last call; each becomes a receipt."""
+        if not self._steps:
+            return []
+        with self._lock:
+            steps, self._steps = self._steps, []
+        return steps
+
+    def banner(self) -> str | None:
+        """Why the dial is turned for everybody, in words; None while it is not."""
+        view = self.view(None)
+        said = [view.reason] if view.level is not Level.NORMAL else []
+        return "; ".join([*said, *view.blocked.values()]) or None
+
+    def status(self) -> list[dict[str, Any]]:
+        """Every limit with its use: {"scope", "period", "usd", "limit_usd", "tokens", "limit_tokens", "share", …}."""
+        now = self._clock()
+        budgets = self._config.current.router.budgets
+        with self._lock:
+            found = []
+            for limit in [one for key in (None, *budgets.keys) for one in _limits(budgets, key, now)]:
+                purse, use = self._purse(limit), self._use(limit)
+                found.append(
+                    {
+                        "scope": limit.scope,
+                        "period": limit.period,
+                        "usd": str(purse.usd),
+                        "limit_usd": None if limit.usd is None else str(limit.usd),
+                        "tokens": purse.tokens,
+                        "limit_tokens": limit.tokens,
+                        "share": round(use.share, 4),
+                        "renews": limit.until.isoformat(),
+                    }
+                )
+        return list({(one["scope"], one["period"]): one for one in found}.values())
+
+    def _close(self, reservation: _Reservation, usd: Decimal | None, tokens: int) -> None:
+        with self._lock:
+            if not reservation._open:
+                return
+            reservation._open = False
+            for purse in reservation._purses:
+                purse.held_usd -= reservation._usd
+                purse.held_tokens -= reservation._tokens
+                purse.usd += usd or Decimal(0)
+                purse.tokens += tokens
+
+    def _purse(self, limit: _Limit) -> Purse:
+        purse = self._purses.get(limit.name)
+        if purse is None:
+            purse = self._purses[limit.name] = self._remembered(limit)
+            outdated = [name for name in self._purses if name[:2] == limit.name[:2] and name[2] < limit.since]
+            for name in outdated:
+                del self._purses[name]
+        return purse
+
+    def _remembered(self, limit: _Limit) -> Purse:
+        purse = Purse()
+        if self._history is None:
+            return purse
+        for lane in PAID if limit.lane is None else (limit.lane,):
+            spent = self._history.spent(limit.since, limit.key_id, lane.value)
+            purse.usd += spent.usd or Decimal(0)
+            purse.tokens += spent.tokens
+        return purse
+
+    def _use(self, limit: _Limit) -> _Use:
+        purse = self._purse(limit)
+        shares = []
+        if limit.usd is not None:
+            shares.append((_share(purse.usd + purse.held_usd, limit.usd), "money"))
+        if limit.tokens is not None:
+            shares.append((_share(purse.tokens + purse.held_tokens, limit.tokens), "tokens"))
+        share, what = max(shares)
+        return _Use(limit, share, what)
+
+    def _note(self, scope: str, level: Level, reason: str, key_id: str | None) -> None:
+        before = self._levels.get(scope, Level.NORMAL)
+        if level is not before:
+            self._levels[scope] = level
+            self._steps.append(BudgetStep(scope, before, level, reason, key_id if scope != "total" else None))
 
 
 class _Nothing:
@@ -27,3 +267,69 @@ class NoBudgets:
 
     def reserve(self, lane: Lane, key_id: str | None, usd: Decimal | None, tokens: int) -> Reservation:
         return _Nothing()
+
+    def take_steps(self) -> list[BudgetStep]:
+        return []
+
+
+def _limits(budgets: BudgetsConfig, key_id: str | None, now: datetime) -> list[_Limit]:
+    """All limits that hold for a caller now; those without a figure are left out."""
+    named: list[tuple[str, Budget, str | None, Lane | None]] = [("total", budgets.total, None, None)]
+    named += [(f"lane {lane}", budget, None, Lane(lane)) for lane, budget in budgets.lanes.items()]
+    if key_id is not None:
+        named.append((f"key {key_id}", budgets.keys.get(key_id, budgets.default_key), key_id, None))
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    month = day.replace(day=1)
+    following = (month + timedelta(days=32)).replace(day=1)
+    found = []
+    for scope, budget, key, lane in named:
+        if budget.daily_usd is not None or budget.daily_tokens is not None:
+            until = day + timedelta(days=1)
+            found.append(_Limit(scope, "daily", day, until, budget.daily_usd, budget.daily_tokens, key, lane))
+        if budget.monthly_usd is not None or budget.monthly_tokens is not None:
+            found.append(
+                _Limit(scope, "monthly", month, following, budget.monthly_usd, budget.monthly_tokens, key, lane)
+            )
+    return found
+
+
+def _passed(limit: _Limit, purse: Purse, usd: Decimal | None, tokens: int) -> str | None:
+    """Which part of a limit a call could pass."""
+    if limit.usd is not None:
+        used = purse.usd + purse.held_usd
+        if used >= limit.usd or (usd is not None and used + usd > limit.usd):
+            return f"money, {limit.usd} dollars"
+    if limit.tokens is not None and purse.tokens + purse.held_tokens + tokens > limit.tokens:
+        return f"tokens, {limit.tokens}"
+    return None
+
+
+def _share(used: Decimal | int, limit: Decimal | int) -> float:
+    return 1.0 if limit == 0 else float(Decimal(used) / Decimal(limit))
+
+
+def _dial(uses: list[_Use], budgets: BudgetsConfig, now: datetime) -> tuple[Level, str]:
+    """Where the fullest budget turns the dial; a budget spent much faster than the clock turns it one step early."""
+    level, reason = Level.NORMAL, ""
+    pressure = budgets.pressure
+    for use in sorted(uses, key=lambda one: -one.share):
+        found = Level.NORMAL
+        for bound, step in (
+            (pressure.narrow_deep, Level.NARROW_DEEP),
+            (pressure.no_deep, Level.NO_DEEP),
+            (pressure.narrow_fast, Level.NARROW_FAST),
+            (1.0, Level.SPENT),
+        ):
+            if use.share >= bound:
+                found = step
+        said = use.reason()
+        elapsed = (now - use.limit.since) / (use.limit.until - use.limit.since)
+        if found is Level.NORMAL and use.share >= PACE_SHARE and use.share > PACE_FACTOR * elapsed:
+            found, said = Level.NARROW_DEEP, f"{said} after {elapsed:.0%} of the time (spend pace)"
+        if found > level:
+            level, reason = found, said
+    return level, reason
+
+
+def _is_key(level: Level, reason: str) -> bool:
+    return reason.startswith("key ")

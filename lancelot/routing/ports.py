@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -63,9 +63,11 @@ class ConfigSource(Protocol):
 class Outcomes(Protocol):
     """What happened before on each task type."""
 
-    def record(self, task: str, lane: Lane, sufficed: bool) -> None: ...
+    def record(self, task: str, lane: str, sufficed: bool) -> None: ...
 
-    def priors(self) -> Mapping[str, float]: ...
+    def counts(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """{(task, lane): (sufficed, all)}."""
+        ...
 
 
 class Reservation(Protocol):
@@ -84,6 +86,8 @@ class Budgets(Protocol):
     """`routing.budget.BudgetKeeper`."""
 
     def view(self, key_id: str | None) -> BudgetView: ...
+
+    def take_steps(self) -> list[Any]: ...
 
     def reserve(self, lane: Lane, key_id: str | None, usd: Decimal | None, tokens: int) -> Reservation:
         """Raises BudgetSpent when the call could pass a limit."""

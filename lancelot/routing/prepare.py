@@ -28,10 +28,11 @@ from lancelot.routing.context import RequestContext
 from lancelot.routing.decide import Decision, Refusal, decide
 from lancelot.routing.journey import Journey, milliseconds_since
 from lancelot.routing.lanes import MODEL_NAMES, Lane
+from lancelot.routing.outcomes import priors_of
 from lancelot.routing.policy import RoutingPolicy
 from lancelot.routing.ports import Budgets, ConfigSource, Outcomes, Redacts
 from lancelot.routing.recorder import Recorder, common
-from lancelot.store.receipts import Receipt
+from lancelot.store.receipts import Receipt, new_id
 
 __all__ = ["Preparer", "refusal_error"]
 
@@ -118,6 +119,7 @@ class Preparer:
             redaction_ms=redaction_ms,
             decision_ms=milliseconds_since(begun),
         )
+        await self._tell_budget_steps()
         if decision.refusal is not None:
             await self.refuse(journey, decision.refusal)
         if decision.parked is not None:
@@ -131,7 +133,7 @@ class Preparer:
             chat,
             signals=context.signals,
             classification={"skipped": "dry run"},
-            priors=self._outcomes.priors(),
+            priors=priors_of(self._outcomes.counts(), least=policy.thresholds.prior_min_history),
             keep_local=context.keep_local,
             config=policy,
         )
@@ -160,6 +162,25 @@ class Preparer:
             ),
         )
         raise refusal_error(refusal, journey.request_id)
+
+    async def _tell_budget_steps(self) -> None:
+        """A turn of the spend dial leaves a receipt of its own."""
+        for step in self._budgets.take_steps():
+            await self._recorder.write(
+                None,
+                Receipt(
+                    request_id=new_id(),
+                    kind="budget",
+                    key_id=step.key_id,
+                    reasons=[step.reason or "the budget has room again"],
+                    data={
+                        "event": "budget_step",
+                        "scope": step.scope,
+                        "before": step.before.name.lower(),
+                        "after": step.after.name.lower(),
+                    },
+                ),
+            )
 
     async def _redact(self, chat: ChatRequest, context: RequestContext, policy: RoutingPolicy) -> RedactedRequest:
         wanted: dict[str, Any] = {
@@ -193,7 +214,7 @@ class Preparer:
             signals=context.signals,
             classification=classification,
             redactions=redacted.counts,
-            priors=self._outcomes.priors(),
+            priors=priors_of(self._outcomes.counts(), least=policy.thresholds.prior_min_history),
             keep_local=context.keep_local,
             config=policy,
         )

@@ -1,0 +1,61 @@
+"""Cues of work: words that ask for planning, proof, design or judgement, and words that ask for little.
+
+They judge what the learned scorer has never seen. Each cue is worth so many steps on the logit of the score.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from lancelot.routing.features import Features
+
+__all__ = ["Cue", "cues", "read_cues"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One cue: fires on a word of `words`, or a phrase of `pattern`, or a substring beyond ASCII."""
+
+    name: str
+    weight: float
+    words: frozenset[str]
+    pattern: re.Pattern[str] | None
+    substrings: tuple[str, ...]
+
+    def fires(self, words: frozenset[str], lowered: str) -> bool:
+        """True when it is in the newest user message."""
+        if not self.words.isdisjoint(words):
+            return True
+        if self.pattern is not None and self.pattern.search(lowered):
+            return True
+        return bool(self.substrings) and not lowered.isascii() and any(one in lowered for one in self.substrings)
+
+
+@cache
+def read_cues() -> tuple[Cue, ...]:
+    """The shipped cues, read once."""
+    data = tomllib.loads((Path(__file__).parent / "data" / "cues.toml").read_text("utf-8"))
+    return tuple(
+        Cue(
+            one["name"],
+            float(one["weight"]),
+            frozenset(one.get("words", "").split()),
+            re.compile(one["pattern"]) if "pattern" in one else None,
+            tuple(one.get("substrings", ())),
+        )
+        for one in data["cue"]
+    )
+
+
+def cues(features: Features) -> list[Cue]:
+    """The cues in the newest user message; a long text is looked at by its beginning and end."""
+    text = features.text
+    if len(text) > 3000:
+        text = text[:2000] + "\n" + text[-1000:]
+    lowered = text.lower()
+    words = frozenset(features.words)
+    return [cue for cue in read_cues() if cue.fires(words, lowered)]

@@ -1,0 +1,88 @@
+"""A prompt as numbers for the scorer: hashed words and word pairs, and a short row of plain measurements.
+
+Used alike by the recipe that learns (`recipe.py`) and by the scorer that runs; a change here asks for new weights.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DENSE", "DIMENSIONS", "dense_row", "hashed", "tokens"]
+
+DIMENSIONS = 1 << 14
+READ = 6000  # characters of a prompt the scorer looks at
+
+_TOKEN = re.compile(r"[a-z]+|\d+|[^\sa-z0-9]")
+_CHOICE = re.compile(r"^\s*\(?[A-J][.):]\s", re.M)
+_DECIMAL = re.compile(r"\d[.,]\d")
+_FRACTION = re.compile(r"\d/\d")
+_SENTENCE = re.compile(r"[.!?](?:\s|$)")
+_QUANTITY = frozenset(
+    (
+        *("twice", "half", "third", "quarter", "double", "triple", "percent", "times", "each", "every", "per"),
+        *("remaining", "left", "total", "average", "ratio", "fraction"),
+    )
+)
+DENSE = (
+    *("length", "numbers", "sentences", "choices", "code", "notation", "quantities", "percent", "fraction", "largest"),
+    *("word_length", "questions", "lines", "ends_question", "ends_answer", "variety", "capital", "decimal", "ifs"),
+    "comparisons",
+)
+
+
+def tokens(text: str) -> list[str]:
+    """Lower-cased words, numbers and signs of the beginning of a prompt."""
+    return _TOKEN.findall(text[:READ].lower())
+
+
+def hashed(words: Sequence[str]) -> NDArray[np.int64]:
+    """Sorted distinct places (0..DIMENSIONS-1) of words, word pairs, the first two and the last two words."""
+    found = set(words)
+    found.update(map("_".join, pairwise(words)))
+    found.update(("^" + " ".join(words[:1]), "^" + " ".join(words[:2]), "$" + " ".join(words[-2:])))
+    crc = zlib.crc32
+    return np.array(sorted({crc(one.encode()) % DIMENSIONS for one in found}), dtype=np.int64)
+
+
+def dense_row(text: str, words: Sequence[str]) -> NDArray[np.float64]:
+    """The measurements named in DENSE, not yet standardised."""
+    text = text[:READ]
+    letters = [word for word in words if word.isalpha()]
+    numbers = [word for word in words if word.isdecimal()]
+    known = set(words)
+    log = math.log1p
+    stripped = text.rstrip()
+    code = text.count("def ") + text.count("return ") + text.count("==") + text.count("[")
+    comparisons = sum(following == "than" and word in ("more", "less", "fewer") for word, following in pairwise(words))
+    return np.array(
+        (
+            log(len(text)),
+            log(len(numbers)),
+            log(len(_SENTENCE.findall(text))),
+            float(len(_CHOICE.findall(text)) >= 3),
+            log(code),
+            log(text.count("$") + text.count("\\")),
+            log(sum(word in _QUANTITY for word in letters)),
+            float("%" in known or "percent" in known),
+            float("/" in known and _FRACTION.search(text) is not None),
+            min(log(max((float(number) for number in numbers), default=0.0)), 20.0),
+            sum(map(len, letters)) / len(letters) if letters else 0.0,
+            float(text.count("?")),
+            float("\n" in text),
+            float(stripped.endswith("?")),
+            float(stripped.endswith("Answer:")),
+            len(known) / max(1, len(words)),
+            float(text[:1].isupper()),
+            float(_DECIMAL.search(text) is not None),
+            log(words.count("if")),
+            log(comparisons),
+        ),
+        dtype=np.float64,
+    )
