@@ -379,7 +379,14 @@ class Engine:
     def _context(self, weights: Weights, cells: int, adapter: Adapter | None) -> Context:
         settings = self.settings
         return Context(
-            weights, cells=cells, sequences=64, width=settings.width, threads=settings.threads, adapter=adapter
+            weights,
+            cells=cells,
+            sequences=64,
+            width=settings.width,
+            threads=settings.threads,
+            # one token alone is bound by memory: half the threads are as fast and leave the others a core
+            threads_one=max(1, settings.threads // 2),
+            adapter=adapter,
         )
 
     def _chat_batcher(self) -> Batcher:

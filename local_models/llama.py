@@ -66,7 +66,7 @@ def library_version() -> str:
 
 
 class Weights:
-    """One GGUF file in memory (mapped), with its tokenizer.
+    """One GGUF file in memory, with its tokenizer.
 
     Raises:
         NotInstalled: there is no such file.
@@ -80,6 +80,7 @@ class Weights:
             raise NotInstalled(f"The weights file {path.name} is not there.")
         params = lib.llama_model_default_params()
         params.n_gpu_layers = 0
+        params.load_mode = lib.LLAMA_LOAD_MODE_NONE  # mapped, a format that is repacked at load would be held twice
         self.model = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self.model:
             raise BadWeights(f"{path.name} is not a model that can be loaded.")

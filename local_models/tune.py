@@ -171,8 +171,8 @@ class _Tuning:
             self.tell("check", form)
             scores = dict(self.check(self._choice(form)))
             lost = {task: had - scores.get(task, 0.0) for task, had in reference.items()}
-            worst = max(lost, key=lost.__getitem__)
-            if lost[worst] > MOST_LOST + 1e-9:
+            worst = max(lost, key=lost.__getitem__, default="")
+            if worst and lost[worst] > MOST_LOST + 1e-9:
                 verdict = f"loses quality: {worst} -{lost[worst]:.2f}"
             else:
                 verdict, winner = "chosen", form

@@ -1,0 +1,224 @@
+"""The local model's figures, all measured in one run on one machine: against llama-cpp-python's own chat completion,
+one caller against eight, tuned against downloaded, over HTTP against in-process.
+
+    python -m tests.bench.engine        prints them
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from local_models.choice import Choice
+from local_models.engine import Engine, EngineSettings
+from local_models.exam_items import golden_items
+from local_models.layout import DEFAULT_LABELS, instruction, label_list
+from local_models.measure import Speed, measure
+from local_models.tune import tune
+from tests.weights import installed_adapter, installed_weights
+
+__all__ = ["MESSAGES", "Ratio", "against_library", "callers", "over_http", "prefill", "tuned"]
+
+MESSAGES = [str(i.body["text"]) for i in golden_items() if i.task == "classify" and "labels" not in i.body][:40]
+KV_BYTES = 30 * 2 * 3 * 64 * 2  # of one token: layers, K and V, heads, their size, F16
+
+
+class Ratio(float):
+    """How many times faster; prints with its two medians."""
+
+    said: str = ""
+
+    def __new__(cls, slow: float, fast: float, unit: str = "ms") -> Ratio:
+        made = super().__new__(cls, slow / fast)
+        made.said = f"{slow:.2f} {unit} : {fast:.2f} {unit} = {slow / fast:.2f}"
+        return made
+
+
+def tuned(folder: Path) -> Choice:
+    """The fastest format of the default model on this CPU, made in folder; its quality is the exam's question."""
+    original = folder / installed_weights().name
+    if not original.exists():
+        original.symlink_to(installed_weights())
+    report = tune(original, installed_adapter(), check=lambda _choice: {})
+    assert report.file is not None, report
+    chat = folder / report.chat_file if report.chat_file else None
+    return Choice(folder / report.file, None, chat, report.winner)
+
+
+def against_library(choice: Choice, rounds: int = 2) -> Ratio:
+    """Median of one classification: create_chat_completion on the downloaded file with the adapter, and ours."""
+    import llama_cpp
+
+    threads = len(os.sched_getaffinity(0))
+    theirs = llama_cpp.Llama(
+        str(installed_weights()),
+        lora_path=str(installed_adapter()),
+        n_ctx=1024,
+        n_threads=threads,
+        n_threads_batch=threads,
+        verbose=False,
+    )
+    ours = Engine(choice.weights, choice.adapter, choice.chat_weights)
+    head = label_list(DEFAULT_LABELS)
+    slow: list[float] = []
+    fast: list[float] = []
+    agree = 0
+
+    def ask(text: str) -> str:
+        messages = [
+            {"role": "system", "content": instruction("classify")},
+            {"role": "user", "content": f"{head} {text}"},
+        ]
+        answer = theirs.create_chat_completion(messages, temperature=0, max_tokens=8)
+        return str(answer["choices"][0]["message"]["content"]).strip()
+
+    ask(MESSAGES[0])  # both are warm: the library has the common prefix cached, too
+    ours.classify(MESSAGES[0]).result()
+    for _ in range(rounds):
+        for text in MESSAGES:
+            begun = time.perf_counter()
+            said = ask(text)
+            slow.append(time.perf_counter() - begun)
+            begun = time.perf_counter()
+            agree += ours.classify(text).result().label == said
+            fast.append(time.perf_counter() - begun)
+    ours.close()
+    theirs.close()
+    assert agree >= 0.85 * rounds * len(MESSAGES), f"only {agree} answers agree"
+    return Ratio(1000 * statistics.median(slow), 1000 * statistics.median(fast))
+
+
+def callers(choice: Choice, many: int = 8, rounds: int = 3) -> Ratio:
+    """Throughput of many concurrent callers over that of one: classifications a second."""
+    engine = Engine(choice.weights, choice.adapter, choice.chat_weights)
+    one: list[float] = []
+    together: list[float] = []
+    with ThreadPoolExecutor(many) as pool:
+        list(pool.map(lambda text: engine.classify(text).result(), MESSAGES[:many]))
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            for text in MESSAGES:
+                engine.classify(text).result()
+            one.append(len(MESSAGES) / (time.perf_counter() - begun))
+            begun = time.perf_counter()
+            list(pool.map(lambda text: engine.classify(text).result(), MESSAGES))
+            together.append(len(MESSAGES) / (time.perf_counter() - begun))
+    engine.close()
+    return Ratio(statistics.median(together), statistics.median(one), "/s")
+
+
+def prefill(choice: Choice) -> Ratio:
+    """Tokens a second read: tuned over downloaded, both as they are run (the downloaded file with the adapter)."""
+    before: list[Speed] = []
+    after: list[Speed] = []
+    for _ in range(3):
+        before.append(measure(installed_weights(), installed_adapter()))
+        after.append(measure(choice.weights, choice.adapter))
+    return Ratio(
+        statistics.median(s.prefill_tps for s in after), statistics.median(s.prefill_tps for s in before), "tokens/s"
+    )
+
+
+@contextmanager
+def service(choice: Choice) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
+    """(base URL, process, moment it was started) of the real service; ready or not."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "address.json"
+        command = [sys.executable, "-m", "local_models.service", "--weights", str(choice.weights)]
+        command += ["--announce", str(told)]
+        command += ["--adapter", str(choice.adapter)] if choice.adapter else []
+        command += ["--chat-weights", str(choice.chat_weights)] if choice.chat_weights else []
+        begun = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+            try:
+                while not told.exists():
+                    assert child.poll() is None
+                    time.sleep(0.005)
+                yield json.loads(told.read_text())["base_url"], child, begun
+            finally:
+                child.terminate()
+
+
+def first_answer(choice: Choice) -> float:
+    """Seconds from starting the process to its first classification; the file is in the page cache."""
+    choice.weights.read_bytes()
+    with service(choice) as (url, _, begun), httpx.Client(base_url=url, timeout=60) as http:
+        while http.post("/v1/utility/classify", json={"text": MESSAGES[0]}).status_code != 200:
+            time.sleep(0.01)
+        return time.perf_counter() - begun
+
+
+def over_http(choice: Choice) -> float:
+    """Median milliseconds HTTP and queue add to the engine's own time; the client's side is counted, too."""
+    added: list[float] = []
+    with service(choice) as (url, _, _), httpx.Client(base_url=url, timeout=60) as http:
+        while http.get("/health").status_code != 200:
+            time.sleep(0.01)
+        for text in MESSAGES[:5] + MESSAGES:
+            begun = time.perf_counter()
+            answer = http.post("/v1/utility/classify", json={"text": text})
+            took = 1000 * (time.perf_counter() - begun)
+            found = re.search(r"engine;dur=([\d.]+)", answer.headers["server-timing"])
+            assert found
+            added.append(took - float(found[1]))
+    return statistics.median(added[5:])
+
+
+def memory(choice: Choice) -> tuple[float, float]:
+    """(MiB resident after every task and a chat, MiB allowed: weights in use + KV cache + 200)."""
+    settings = EngineSettings()
+    bodies: Sequence[tuple[str, dict[str, object]]] = [
+        ("/v1/utility/classify", {"text": MESSAGES[0]}),
+        ("/v1/utility/redact", {"text": " ".join(MESSAGES[:20])}),
+        ("/v1/utility/extract", {"text": MESSAGES[0], "schema": {"subject": "string", "number": "number"}}),
+        ("/v1/utility/summarize", {"text": " ".join(MESSAGES)}),
+        ("/v1/utility/rewrite", {"text": "And then?", "conversation": [{"role": "user", "content": MESSAGES[0]}]}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": MESSAGES[0]}], "max_tokens": 32}),
+    ]
+    with service(choice) as (url, child, _), httpx.Client(base_url=url, timeout=120) as http:
+        while http.get("/health").status_code != 200:
+            time.sleep(0.01)
+        with ThreadPoolExecutor(8) as pool:
+            for route, body in bodies:
+                answers = pool.map(lambda _, r=route, b=body: http.post(r, json=b).status_code, range(8))
+                assert set(answers) == {200}
+        resident = psutil.Process(child.pid).memory_info().rss
+    files = [choice.weights, choice.adapter, choice.chat_weights]
+    weights = sum(path.stat().st_size for path in files if path is not None)
+    allowed = weights + KV_BYTES * (settings.task_cells + settings.chat_cells)
+    return resident / 2**20, allowed / 2**20 + 200
+
+
+def main() -> None:
+    """Print every figure."""
+    os.environ["LANCELOT_REAL_MODEL"] = "1"
+    with tempfile.TemporaryDirectory() as folder:
+        choice = tuned(Path(folder))
+        figures: list[tuple[str, Callable[[], object]]] = [
+            ("classify against create_chat_completion", lambda: against_library(choice).said),
+            ("eight callers against one", lambda: callers(choice).said),
+            ("prefill, tuned against downloaded", lambda: prefill(choice).said),
+            ("HTTP and queue add, ms", lambda: round(over_http(choice), 2)),
+            ("start to first answer, s", lambda: round(first_answer(choice), 2)),
+            ("resident and allowed, MiB", lambda: tuple(round(value) for value in memory(choice))),
+        ]
+        print(f"format {choice.format}")
+        for name, figure in figures:
+            print(f"{name:42} {figure()}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
