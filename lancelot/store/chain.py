@@ -80,16 +80,18 @@ class VerifyReport(NamedTuple):
         }
 
 
-def verify(data_dir: Path, *, full: bool = False) -> VerifyReport:
+def verify(data_dir: Path, *, full: bool = False, shallow: bool = False) -> VerifyReport:
     """Walk the chain from the last verified checkpoint (or from the beginning when `full`) to its head.
 
-    Lines written meanwhile are not waited for. Writes a new checkpoint as far as the chain holds, when it can.
+    A shallow walk reads only open segments, and of sealed ones whether they are all there and join. Lines written
+    meanwhile are not waited for. Writes a new checkpoint as far as the chain holds, when it can.
     """
-    return _Walk(data_dir, full).run()
+    return _Walk(data_dir, full, shallow).run()
 
 
 class _Walk:
-    def __init__(self, data_dir: Path, full: bool) -> None:
+    def __init__(self, data_dir: Path, full: bool, shallow: bool) -> None:
+        self._shallow = shallow
         self._data_dir = data_dir
         self._folder = data_dir / "journal"
         self._problems: list[ChainProblem] = []
@@ -111,7 +113,7 @@ class _Walk:
             if not (segment.sealed and self._verified_before(segment)):
                 self._segment(segment)
         self._compare_with_head()
-        if self._good.n > self._start.n:
+        if self._good.n > self._start.n and not self._shallow:
             self._keep_checkpoint()
         return VerifyReport(
             not self._problems,
@@ -131,7 +133,7 @@ class _Walk:
             return False  # it is walked, and told
         if last <= self._pruned.n:
             return True  # a prune was interrupted before it removed the file
-        if last > self._start.n:
+        if last > self._start.n and not self._shallow:
             return False
         self._join(first, prev, segment)
         self._at = self._newest = sealed_head(segment.path)
