@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from console.session import get_services
@@ -9,17 +11,31 @@ from console.widgets import page_guard
 
 st.set_page_config(page_title="Lancelot", page_icon=":material/shield:", layout="wide")
 
+# file, title, icon, address; no address may be one of the API's
+PAGES = {
+    "setup": ("onboarding/page.py", "Set-up", "flag"),
+    "ask": ("war_room/ask.py", "Ask", "chat"),
+    "redaction-lab": ("war_room/redaction_lab.py", "Redaction lab", "science"),
+    "receipts": ("war_room/receipts.py", "Receipts", "receipt_long"),
+    "local-model": ("war_room/local_model.py", "Local model", "memory"),
+}
+SECTIONS = {
+    True: {"Use": ["ask", "redaction-lab"], "War Room": ["receipts", "local-model", "setup"]},
+    False: {"Start": ["setup"], "War Room": ["ask", "redaction-lab", "receipts", "local-model"]},
+}
 
-def pages() -> dict[str, list[st.Page]]:
-    """The pages by section; the set-up is the first page until the system is ready."""
-    ready = get_services().is_ready()
-    setup = st.Page("onboarding/page.py", title="Set-up", icon=":material/flag:", url_path="setup", default=not ready)
-    ask = st.Page("war_room/ask.py", title="Ask", icon=":material/chat:", url_path="ask", default=ready)
-    receipts = st.Page("war_room/receipts.py", title="Receipts", icon=":material/receipt_long:", url_path="receipts")
-    if ready:
-        return {"Use": [ask], "War Room": [receipts, setup]}
-    return {"Start": [setup], "War Room": [ask, receipts]}
+
+def navigation(ready: bool) -> dict[str, list[Any]]:
+    """The pages by section; the first one is what `/` shows."""
+    sections = SECTIONS[ready]
+    first = next(iter(sections.values()))[0]
+
+    def page(address: str) -> Any:
+        file, title, icon = PAGES[address]
+        return st.Page(file, title=title, icon=f":material/{icon}:", url_path=address, default=address == first)
+
+    return {section: [page(address) for address in addresses] for section, addresses in sections.items()}
 
 
 with page_guard():
-    st.navigation(pages()).run()
+    st.navigation(navigation(get_services().is_ready())).run()

@@ -17,6 +17,7 @@ from lancelot import settings
 from lancelot.admission import Admission
 from lancelot.brain.client import LocalModelClient
 from lancelot.brain.supervisor import Supervisor
+from lancelot.brain.tuner import Tuner
 from lancelot.chat import ChatRequest
 from lancelot.config import Config, ConfigStore
 from lancelot.credentials import Credentials
@@ -85,7 +86,7 @@ class Services:
         self.usage = UsageQueries(self.receipts)
         self.supervisor = Supervisor(data_dir=self.data_dir)
         self._opened.append(self.supervisor.stop)
-        self.upkeep = Upkeep(self.supervisor, self.receipts.database)
+        self.upkeep = Upkeep(self.supervisor, self.receipts.database, Tuner(self.data_dir / "models"))
         self._opened.append(self.upkeep.close)
         external = os.environ.get("LANCELOT_LOCAL_LLM_URL")
         self.external_brain = bool(external)
@@ -121,11 +122,15 @@ class Services:
 
     async def _look_after(self) -> None:
         """Every few seconds: bring an edited configuration into force, refresh the gauges."""
+        kept_up = False
         while True:
             await run_in_threadpool(self.config.reload_if_changed)
             self.metrics.ready.set(not self.missing())
             self.metrics.brain_ready.set(self.external_brain or self.supervisor.base_url is not None)
             self.metrics.queued.set(self.admission.queued)
+            if not kept_up and self._url is not None and not self.external_brain and not self.missing():
+                kept_up = True
+                self.upkeep.begin_wanted()
             await asyncio.sleep(TICK_S)
 
     def _start(self) -> None:
@@ -274,10 +279,6 @@ class Services:
             self.supervisor.restart()
         else:
             self.supervisor.start()
-
-    def tuning(self) -> dict[str, Any]:
-        """The last tuning of the local model; empty when there was none."""
-        return {}
 
     # ---- the local model, for the redactor
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lancelot.brain.supervisor import Supervisor
+from lancelot.brain.tuner import Tuner
 from lancelot.errors import BadInput, Conflict, LancelotError, LocalModelError
 from lancelot.store.database import Database
 from lancelot.store.tables import Exams
@@ -50,19 +51,13 @@ class Upkeep:
     Args:
         supervisor: the service under exam.
         database: where results are kept.
-        tune: measures the weight formats and returns what `local_models.tune` says; None where there is no tuner.
+        tuner: measures the weight formats.
     """
 
-    def __init__(
-        self,
-        supervisor: Supervisor,
-        database: Database,
-        *,
-        tune: Callable[[Callable[[str], None]], dict[str, Any]] | None = None,
-    ) -> None:
+    def __init__(self, supervisor: Supervisor, database: Database, tuner: Tuner) -> None:
         self._supervisor = supervisor
         self._exams = Exams(database)
-        self._tune = tune
+        self._tuner = tuner
         self._guard = threading.Lock()
         self._job: Job | None = None
         self._flagged: frozenset[str] | None = None
@@ -112,15 +107,32 @@ class Upkeep:
         Raises:
             Conflict: a job runs. LocalModelError: tuning failed; what ran before goes on running.
         """
-        if self._tune is None:
-            raise BadInput("This service cannot be tuned from here.", hint="Tune it where it runs.")
         self._take("tune")
         try:
-            return self._tune(lambda detail: self._tell(detail=detail))
+            before = self._tuner.result().get("winner")
+            report = self._tuner.run(lambda detail: self._tell(detail=detail))
+            if report["winner"] != before:
+                self._supervisor.restart()
+            return report
         except ModelError as problem:
             raise LocalModelError(problem.title, hint=problem.hint, code=problem.code) from problem
         finally:
             self._release()
+
+    def tuning(self) -> dict[str, Any]:
+        """The last tuning; empty when there was none."""
+        return self._tuner.result()
+
+    def begin_wanted(self) -> None:
+        """After READY: tune when nothing is known for this processor, then examine once; quietly, in the background."""
+        if wanted() and (self._job is None or not self._job.running):
+            threading.Thread(target=self._quietly, args=(self._all,), name="upkeep", daemon=True).start()
+
+    def _all(self) -> None:
+        if self._tuner.needed():
+            self.tune()
+        if not self.latest():
+            self.exam()
 
     def begin(self, name: str) -> None:
         """The same as `exam` or `tune` on a thread of its own; `job` follows it.

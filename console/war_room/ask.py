@@ -67,6 +67,12 @@ def answer(found: RoutedResponse) -> None:
     )
 
 
+def what_is_missing(missing: list[str]) -> str:
+    """One calm sentence: the next thing, and how many more there are."""
+    more = f", and {len(missing) - 1} more step{'s' if len(missing) > 2 else ''}" if len(missing) > 1 else ""
+    return f"What comes next: {missing[0]}{more}."
+
+
 with page_guard():
     st.title("Ask")
     st.caption(
@@ -74,7 +80,7 @@ with page_guard():
     )
     missing = get_services().missing()
     if missing:
-        empty_state("Not ready yet", "What is missing: " + "; ".join(missing) + ".", ":material/flag:")
+        empty_state("Not ready yet", what_is_missing(missing), ":material/flag:")
         st.page_link("onboarding/page.py", label="Finish the set-up", icon=":material/flag:")
     else:
         ask_form()

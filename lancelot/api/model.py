@@ -40,7 +40,7 @@ async def look(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
 @router.get("/tuning", summary="The last tuning: formats, speeds, the winner")
 async def tuning(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
     """{"formats": [{"format", "prefill_tps", "decode_tps", "verdict"}], "winner"}; empty when never tuned."""
-    return await run_in_threadpool(services.tuning)
+    return await run_in_threadpool(services.upkeep.tuning)
 
 
 @router.post("", summary="Start, restart, tune or examine the local model", responses={409: {}, 503: {}})

@@ -1,0 +1,168 @@
+"""Local model: is it well, what runs, how good and how fast is it; restart, tune, examine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from console.session import get_services
+from console.widgets import empty_state, page_guard, show_error
+from lancelot.errors import LancelotError
+from local_models.lockfile import load_lock
+
+LOOK_EVERY_S = 1.0
+LOG_LINES = 60
+STATE_WORDS = {
+    "absent": ":material/download: not installed",
+    "stopped": ":material/stop_circle: stopped",
+    "starting": ":material/hourglass_top: starting",
+    "ready": ":material/check_circle: ready",
+    "restarting": ":material/autorenew: restarting",
+    "failed": ":material/error: failing",
+    "external": ":material/lan: external service",
+}
+SCORE_WORDS = {
+    "classify": "share of right labels",
+    "extract": "share of right fields",
+    "redact": "spans found and rightly found",
+    "summarize": "share of faithful summaries",
+    "rewrite": "closeness to a good rewrite",
+}
+
+
+@st.fragment(run_every=LOOK_EVERY_S)
+def service() -> None:
+    """Live: state, format, memory, restarts, and the upkeep that runs."""
+    services = get_services()
+    found = services.brain_status()
+    st.markdown(f"#### {STATE_WORDS.get(found['state'], found['state'])}")
+    if found.get("last_error"):
+        st.warning(found["last_error"])
+    model, form, memory, restarts = st.columns(4)
+    model.metric("Model", found.get("model_id") or "-")
+    form.metric("Weight format", found.get("weight_format") or "-")
+    memory.metric("Memory", f"{found['rss_mb']:.0f} MiB" if found.get("rss_mb") else "-")
+    restarts.metric("Restarts", found.get("restarts", 0))
+    job = services.upkeep.job
+    if job and job["running"]:
+        share = job["done"] / job["total"] if job["total"] else None
+        words = f"{'Exam' if job['name'] == 'exam' else 'Tuning'}: {job['detail']}"
+        if share is None:
+            st.markdown(f":material/progress_activity: {words}")
+        else:
+            st.progress(share, text=f"{words} · {job['done']} of {job['total']}")
+    elif job and job["error"]:
+        st.warning(f"The last {job['name']} failed. {job['error']['title']} {job['error']['hint']}")
+
+
+def actions() -> None:
+    services = get_services()
+    if services.external_brain:
+        st.caption("This service runs elsewhere; start and tune it there.")
+        return
+    restart, tune, exam, _ = st.columns([1, 1, 1, 2])
+    busy = bool(services.upkeep.job and services.upkeep.job["running"])
+    if restart.button("Restart", icon=":material/autorenew:", use_container_width=True):
+        services.start_brain(again=True)
+        st.toast("The local model is being restarted.")
+    wanted = None
+    if tune.button("Tune", icon=":material/speed:", disabled=busy, use_container_width=True):
+        wanted = "tune"
+    if exam.button("Examine", icon=":material/school:", disabled=busy, use_container_width=True):
+        wanted = "exam"
+    if wanted:
+        try:
+            services.upkeep.begin(wanted)
+            st.toast("Started. It goes on when you close the page.")
+        except LancelotError as error:
+            show_error(error)
+
+
+def exams() -> None:
+    st.subheader("Exam")
+    rows = get_services().upkeep.latest()
+    if not rows:
+        empty_state("No exam yet", "It is held in the background after the set-up, or now with *Examine*.")
+        return
+    flagged = get_services().upkeep.flagged()
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Task": [row["task"] for row in rows],
+                "Score": [row["score"] for row in rows],
+                "What it means": [SCORE_WORDS.get(row["task"], "") for row in rows],
+                "Items": [row["items"] for row in rows],
+                "Verdict": ["under its bar" if not row["data"].get("passed", True) else "passed" for row in rows],
+                "p50 ms": [row["data"].get("p50_ms") for row in rows],
+                "p95 ms": [row["data"].get("p95_ms") for row in rows],
+                "Held": [row["time"] for row in rows],
+            }
+        ),
+        hide_index=True,
+        use_container_width=True,
+        column_config={
+            "Score": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.3f"),
+            "Held": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+    )
+    if flagged:
+        st.info(f"Under their bar, so requests of this kind go to the fast lane: {', '.join(sorted(flagged))}.")
+    with st.expander("Earlier exams"):
+        for row in rows:
+            scores = [past["score"] for past in get_services().upkeep.history(row["task"])]
+            st.markdown(f"**{row['task']}**: " + ", ".join(f"{score:.3f}" for score in scores[:12]))
+
+
+def tuning() -> None:
+    st.subheader("Tuning")
+    found = get_services().upkeep.tuning()
+    if not found:
+        empty_state(
+            "Not tuned yet", "*Tune* measures the weight formats on this processor and keeps the fastest good one."
+        )
+        return
+    st.caption(f"Measured on {found['cpu']}; llama.cpp {found['library']}.")
+    st.dataframe(pd.DataFrame([format_row(row) for row in found["formats"]]), hide_index=True, use_container_width=True)
+
+
+def format_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Format": row["format"],
+        "Size": f"{row['bytes'] / 1e6:.0f} MB" if row["bytes"] else "-",
+        "Reading, tokens/s": row["prefill_tps"],
+        "Writing, tokens/s": row["decode_tps"],
+        "Verdict": row["verdict"],
+    }
+
+
+def pin() -> None:
+    found = load_lock().default_model
+    with st.expander("What is installed, and under which licence"):
+        st.markdown(
+            f"**{found.id}** by {found.publisher}, [{found.licence}]({found.licence_url}), "
+            f"{(found.bytes or 0) / 1e6:.1f} MB, SHA-256 `{found.sha256}`"
+        )
+
+
+def log_tail() -> None:
+    services = get_services()
+    if services.external_brain:
+        return
+    with st.expander("Log"):
+        lines = services.supervisor.log_tail(LOG_LINES)
+        st.code("\n".join(lines) or "The log is empty.", language=None)
+
+
+with page_guard():
+    st.title("Local model")
+    st.caption(
+        "The brain on this machine: it classifies, extracts, summarizes, redacts and rewrites, and costs nothing."
+    )
+    service()
+    actions()
+    exams()
+    tuning()
+    pin()
+    log_tail()

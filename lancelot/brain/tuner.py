@@ -1,0 +1,81 @@
+"""Tuning of the installed model in a process of its own, so that no engine crash reaches the console."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from local_models.choice import needs_tuning, remembered
+from local_models.errors import EngineFailed
+from local_models.fetch_model import weights_path
+from local_models.lockfile import load_lock
+
+__all__ = ["Tuner"]
+
+
+class Tuner:
+    """Tunes the default model under a folder.
+
+    Args:
+        folder: the models folder; weights lie in <folder>/<model id>/.
+        command: the tuner's own command line; tests hand in another.
+    """
+
+    def __init__(self, folder: Path, command: tuple[str, ...] = (sys.executable, "-m", "local_models.tune")) -> None:
+        self._folder = folder
+        self._command = command
+
+    def result(self) -> dict[str, Any]:
+        """The last tuning (formats, winner, cpu, library); empty when there was none."""
+        known = remembered(self._weights())
+        return known.to_dict() if known else {}
+
+    def needed(self) -> bool:
+        """Whether weights are here and nothing is remembered for them on this processor and library."""
+        return self._weights().is_file() and needs_tuning(self._weights())
+
+    def run(self, tell: Callable[[str], None]) -> dict[str, Any]:
+        """Tune now; `tell` gets each step in words. Returns the report.
+
+        Raises:
+            EngineFailed: there are no weights, or the tuner failed; what ran before goes on running.
+        """
+        weights = self._weights()
+        if not weights.is_file():
+            raise EngineFailed("There is no installed model to tune.", hint="Install it first.", code="not_installed")
+        lock = load_lock()
+        adapter = lock.adapter_for(lock.default_model)
+        words = [*self._command, "--weights", str(weights), "--json"]
+        words += ["--adapter", str(adapter.path())] if adapter else []
+        report: dict[str, Any] = {}
+        with subprocess.Popen(  # noqa: S603 - our own command line, no shell
+            words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                report = _said(line, tell) or report
+        if child.returncode or not report:
+            raise EngineFailed("The tuning failed.", hint="The model runs on as before; try again later.")
+        return report
+
+    def _weights(self) -> Path:
+        return weights_path(load_lock().default_model, self._folder)
+
+
+def _said(line: bytes, tell: Callable[[str], None]) -> dict[str, Any] | None:
+    """The report when the line is one; a step is told, anything else is passed over."""
+    try:
+        said = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(said, dict):
+        return None
+    if "step" in said:
+        tell(f"{said['step']} {said.get('detail') or ''}".strip())
+        return None
+    return said if "winner" in said else None

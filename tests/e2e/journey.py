@@ -1,0 +1,62 @@
+"""The ways through the console that several browser tests share."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.harness import Console
+
+INSTALL_MS = 300_000
+PROGRESS = re.compile(r"\d+(?:\.\d+)? of \d+(?:\.\d+)? MB|\d+ ?%")
+
+
+def open_page(page: Page, console: Console, path: str = "/") -> None:
+    """Open a page of the console and wait until Streamlit has drawn it."""
+    page.goto(f"{console.url}{path}")
+    page.wait_for_selector("h1")
+
+
+def press(page: Page, name: str) -> None:
+    """Press a button by its words."""
+    page.get_by_role("button", name=name, exact=True).first.click()
+
+
+def heading(page: Page, words: str) -> None:
+    """Wait for a heading."""
+    expect(page.get_by_role("heading", name=words).first).to_be_visible(timeout=90_000)
+
+
+def offline_to_ready(page: Page, console: Console) -> set[str]:
+    """From the first page to READY with our own local service and the local channel; returns the progress seen."""
+    open_page(page, console)
+    press(page, "Begin")
+    heading(page, "Flagship")
+    page.get_by_text("Self-hosted").first.click()
+    press(page, "Continue")
+    expect(page.get_by_text("needs no key")).to_be_visible()
+    press(page, "Continue")
+    heading(page, "Local model")
+    page.get_by_text("I agree to install").click()
+    press(page, "Install")
+    seen = watch_installation(page)
+    press(page, "Continue")
+    press(page, "Show the code there")
+    heading(page, "Code")
+    page.get_by_role("textbox", name="Code").fill(console.api("POST", "/onboarding/code").json()["code"])
+    press(page, "Check the code")
+    heading(page, "Lancelot is ready")
+    return seen
+
+
+def watch_installation(page: Page) -> set[str]:
+    """Wait for the installation's end; returns the different figures of progress that the page showed meanwhile."""
+    seen: set[str] = set()
+    through = page.get_by_role("heading", name="Channel")
+    for _ in range(INSTALL_MS // 150):
+        if through.count():
+            return seen
+        seen.update(PROGRESS.findall(page.locator('[data-testid="stMain"]').inner_text()))
+        page.wait_for_timeout(150)
+    raise AssertionError(f"the installation did not end; the page says:\n{page.locator('body').inner_text()[:2000]}")
