@@ -33,7 +33,7 @@ _MANIFEST_VALUE = re.compile(
 # Addresses that let whoever holds them post: chat services document these forms.
 _WEBHOOK = re.compile(
     r"(?:https?:\\?/\\?/)?(?:hooks\.slack\.com/(?:services|workflows|triggers)|"
-    r"(?:\w+\.)?discord(?:app)?\.com/api/webhooks|[\w.-]+\.office\.com/webhookb?2?|"
+    r"(?:\w{1,30}\.)?discord(?:app)?\.com/api/webhooks|[\w.-]{1,80}\.office\.com/webhookb?2?|"
     r"chat\.googleapis\.com/v1/spaces|hooks\.zapier\.com/hooks)/[\w/%@?=&+.-]{16,}",
     re.IGNORECASE,
 )

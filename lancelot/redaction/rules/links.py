@@ -15,7 +15,9 @@ _SCHEMES = (
     "mssql|jdbc:\\w+|smtps?|imaps?|nats|kafka|clickhouse|snowflake|s?ftps?|ssh|git|svn|ldaps?|smb|file|"
     "s3|gs|mailto|tel|magnet|rtsp|rtmp"
 )
-_LINK = re.compile(rf"\b(?:(?:git\+)?(?:{_SCHEMES}))://[^\s<>\"'`\\]+|\bwww\d?\.[^\s<>\"'`\\]+", re.IGNORECASE)
+_LINK = re.compile(
+    rf"\b(?:(?:git\+)?(?:{_SCHEMES}))://[^\s<>\"'`\\]{{1,4096}}|\bwww\d?\.[^\s<>\"'`\\]{{1,4096}}", re.IGNORECASE
+)
 _BARE = re.compile(
     r"(?<![\w@./:\\-])(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+"
     r"(?:com|org|net|edu|gov|mil|io|co|info|biz|ly|me|de|uk|fr|es|it|nl|ru|ca|au|us|eu|ch|tv|app|dev|ai|gl|gd|be|"
@@ -33,8 +35,8 @@ _GRANT = re.compile(
 )
 # Long random path parts: sharing links, web hooks, reset links.
 _HOOK = re.compile(
-    r"/(?:services|webhooks?|hooks?|reset|invite|share|verify|confirm|magic|unsubscribe|d|s|file)/[^\s]*"
-    r"(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{16,}",
+    r"/(?:services|webhooks?|hooks?|reset|invite|share|verify|confirm|magic|unsubscribe|d|s|file)/[^\s]{0,200}?"
+    r"(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{16,200}",
     re.IGNORECASE,
 )
 

@@ -174,6 +174,7 @@ def _accept(value: str, password: bool, quoted: bool) -> bool:
 
 
 _CERTAINLY_RANDOM = 20
+_LONG = 200
 
 
 def _mixed(value: str) -> bool:
@@ -186,7 +187,10 @@ def assigned(scan: Scan) -> Iterator[Span]:
     low = text.lower()
     if not any(hint in low for hint in _HINTS) and (low.isascii() or not _FOREIGN.search(low)):
         return
+    examined = 0
     for cue in _CUE.finditer(text):
+        if cue.start() < examined:
+            continue
         password = cue.lastgroup == "password"
         rest = _REST.match(text, cue.end())
         tail = rest.group() if rest else ""
@@ -209,6 +213,9 @@ def assigned(scan: Scan) -> Iterator[Span]:
                 continue
             start, end, quoted = place
             value = text[start:end]
+            # A long value is read once, however many cue words it holds.
+            if end - start > _LONG:
+                examined = end
             if "," in sign.group() and _NEXT_NAME.match(text, end):
                 continue
             # With nothing but a blank between, "token" and "key" are nouns of the sentence more often than names.
