@@ -7,6 +7,7 @@ with its kind, which says how it is searched and what a placeholder in it may lo
     plain    a value with a form of its own (enum, file name, cache key): rules alone, no tagger
     key      a key of JSON, schema or metadata: rules alone; the whole key becomes `redacted_EMAIL_1`
     name     a tool's or author's name: as key
+    account  an end user's id: as text, but an id that only looks like one stays, or all users would look the same
     id       made by a program, kept unless it repeats an original or is an e-mail address
     number   a number inside JSON; becomes a string
 """
@@ -23,7 +24,7 @@ from lancelot.redaction.jsontext import looks_like_json, walk_json_text
 
 __all__ = ["Kind", "Visit", "walk"]
 
-Kind = Literal["text", "plain", "key", "name", "id", "number"]
+Kind = Literal["text", "plain", "key", "name", "account", "id", "number"]
 Visit = Callable[[Kind, str, str], str]
 """visit(kind, value, context) -> value or what replaces it; context: the key or field the value belongs to."""
 
@@ -74,7 +75,7 @@ def walk(request: ChatRequest, visit: Visit, *, files: str = "block") -> ChatReq
         changes["stop"] = stops[0] if isinstance(request.stop, str) else stops
     for field in ("user", "safety_identifier"):
         if (value := getattr(request, field)) is not None:
-            changes[field] = visit("text", value, "user")
+            changes[field] = visit("account", value, "")
     if request.prompt_cache_key is not None:
         changes["prompt_cache_key"] = visit("plain", request.prompt_cache_key, "")
     if request.metadata is not None:

@@ -7,8 +7,10 @@ remembered under a keyed digest of it: neither text nor original can be read bac
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal
@@ -17,6 +19,8 @@ from lancelot.errors import BadInput, LancelotError, RedactionFailed
 from lancelot.redaction import detectors, secrets
 from lancelot.redaction.labels import Span, resolve
 from lancelot.redaction.names import Tagger
+
+log = logging.getLogger(__name__)
 
 __all__ = ["MODES", "Finder", "Mode"]
 
@@ -90,7 +94,9 @@ class Finder:
         except LancelotError as problem:
             raise problem if isinstance(problem, RedactionFailed) else RedactionFailed(hint=problem.hint) from None
         except Exception as problem:  # noqa: BLE001 - the boundary: whatever a detector does, nothing leaves
-            # The cause stays unchained: its message may quote the text.
+            # The cause stays unchained: its message may quote the text. Where it happened does not.
+            frames = traceback.extract_tb(problem.__traceback__)
+            log.error("a detector failed: %s at %s:%s", type(problem).__name__, frames[-1].name, frames[-1].lineno)
             raise RedactionFailed(
                 f"A detector failed ({type(problem).__name__}), so nothing has left this machine."
             ) from None

@@ -30,6 +30,8 @@ LITERAL: Final = "literal"
 _STRUCTURAL: Final = frozenset({"key", "name", "id"})
 _SHORT: Final = 400
 _BATCH: Final = 8000
+_ACCOUNT_LABELS: Final = frozenset({"ID", "USERNAME", "PHONE", "SECRET"})
+_GUESSES: Final = frozenset({"tagger", "model"})
 _ID_LABELS: Final = frozenset({"EMAIL", "CARD", "IBAN"})
 # What no rule can find anything in: words alone.
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z]{1,24}(?:[_ -][A-Za-z]{1,24}){0,7}")
@@ -78,9 +80,11 @@ class Masking:
         if kind in _STRUCTURAL:
             found = self._in_name(text)
         else:
-            found = self._find(text, words, self._mode if kind == "text" else "rules")
+            found = self._find(text, words, self._mode if kind in ("text", "account") else "rules")
         if kind == "id":
             found = [span for span in found if span.label in _ID_LABELS]
+        elif kind == "account":
+            found = [span for span in found if span.label not in _ACCOUNT_LABELS or span.rule not in _GUESSES]
         self._keep(slot, found)
         return slot
 

@@ -374,3 +374,14 @@ def test_odd_shapes_are_searched_or_refused_but_never_let_through(fields: dict[s
     except LancelotError as refused:
         left = str(refused)
     assert "billing" not in left
+
+
+def test_an_end_users_id_stays_unless_it_says_who_it_is() -> None:
+    """Providers tell end users apart by it; one placeholder for all would make them one."""
+    made = redactor(names=("Priya",))
+    for opaque in ("customer-17", "s1", "u_8f3a9c", "org:42/user:7"):
+        shown = made.redact_request(request(user=opaque, safety_identifier=opaque), policy="strict").chat
+        assert (shown.user, shown.safety_identifier) == (opaque, opaque)
+    for telling in ("Priya", "billing@example.com", "4111111111111111", "536-22-8726", "@priya_w"):
+        shown = made.redact_request(request(user=telling, safety_identifier=telling)).chat
+        assert telling not in shown.model_dump_json()
