@@ -43,6 +43,7 @@ class Scripted:
     stall: bool = False
     drop: bool = False
     pieces: list[bytes] | None = None
+    raw: list[bytes] | None = None  # written as it stands, in place of status, headers and body
 
 
 def json_answer(value: Any, status: int = 200, **headers: str) -> Scripted:
@@ -176,6 +177,13 @@ def _read_request(connection: socket.socket, held: bytes) -> tuple[Recorded | No
 
 def _answer(connection: socket.socket, scripted: Scripted) -> bool:
     """Send an answer; False when the connection is to be closed."""
+    if scripted.raw is not None:
+        try:
+            for piece in scripted.raw:
+                connection.sendall(piece)
+        except OSError:
+            return False
+        return scripted.cut is None
     headers = {"content-length": str(len(scripted.body))} | scripted.headers
     head = f"HTTP/1.1 {scripted.status} X\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     try:

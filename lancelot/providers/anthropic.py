@@ -17,8 +17,8 @@ from lancelot.providers.base import Deadline
 from lancelot.providers.failures import Failure, truncated
 from lancelot.providers.reading import count, decoded, objects, tool_call
 from lancelot.providers.reading import text as said
-from lancelot.providers.wire import BaseUrl, Retry, Wire
-from lancelot.redaction.redactor import RedactedRequest, require_redacted
+from lancelot.providers.wire import BaseUrl, Retry, Wire, sealed_chat
+from lancelot.redaction.redactor import RedactedRequest
 
 __all__ = ["Anthropic", "anthropic_failure"]
 
@@ -48,8 +48,8 @@ class Anthropic:
         self._wire = Wire(base_url=base_url, headers=headers, explain=anthropic_failure, client=client, retry=retry)
 
     async def complete(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> Answer:
-        require_redacted(request)
-        sent = anthropic_body(request.chat, model, self._models.get(model))
+        chat = sealed_chat(request)
+        sent = anthropic_body(chat, model, self._models.get(model))
         reply = await self._wire.post(request, "/v1/messages", sent, deadline)
         body = reply.body
         if not isinstance(body, dict) or body.get("type") != "message":
@@ -73,8 +73,8 @@ class Anthropic:
         )
 
     async def stream(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> AsyncIterator[Chunk]:
-        require_redacted(request)
-        body = anthropic_body(request.chat, model, self._models.get(model)) | {"stream": True}
+        chat = sealed_chat(request)
+        body = anthropic_body(chat, model, self._models.get(model)) | {"stream": True}
         async with self._wire.stream(request, "/v1/messages", body, deadline) as live:
             reading = _Reading(model, live.sent_sha256)
             while (events := await live.events()) is not None:

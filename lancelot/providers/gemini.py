@@ -21,8 +21,8 @@ from lancelot.providers.failures import Failure, truncated
 from lancelot.providers.gemini_body import gemini_body
 from lancelot.providers.reading import count, decoded, objects, tool_call
 from lancelot.providers.reading import text as said
-from lancelot.providers.wire import BaseUrl, Retry, Wire
-from lancelot.redaction.redactor import RedactedRequest, require_redacted
+from lancelot.providers.wire import BaseUrl, Retry, Wire, sealed_chat
+from lancelot.redaction.redactor import RedactedRequest
 
 __all__ = ["Gemini", "gemini_failure"]
 
@@ -54,8 +54,8 @@ class Gemini:
         self._wire = Wire(base_url=base_url, headers=headers, explain=gemini_failure, client=client, retry=retry)
 
     async def complete(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> Answer:
-        require_redacted(request)
-        body = gemini_body(request.chat, self._models.get(model), self._carried)
+        chat = sealed_chat(request)
+        body = gemini_body(chat, self._models.get(model), self._carried)
         reply = await self._wire.post(request, f"{_path(model)}:generateContent", body, deadline)
         if not isinstance(reply.body, dict) or not ("candidates" in reply.body or "promptFeedback" in reply.body):
             raise self._wire.failed(200, reply.headers, reply.body)
@@ -81,8 +81,8 @@ class Gemini:
         )
 
     async def stream(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> AsyncIterator[Chunk]:
-        require_redacted(request)
-        body = gemini_body(request.chat, self._models.get(model), self._carried)
+        chat = sealed_chat(request)
+        body = gemini_body(chat, self._models.get(model), self._carried)
         async with self._wire.stream(request, f"{_path(model)}:streamGenerateContent?alt=sse", body, deadline) as live:
             reading = _Reading(model, live.sent_sha256, self._carried)
             while (events := await live.events()) is not None:

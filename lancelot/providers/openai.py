@@ -20,8 +20,8 @@ from lancelot.providers.reading import count, decoded, objects, tool_call
 from lancelot.providers.reading import text as said
 from lancelot.providers.selfhosted import openai_failure
 from lancelot.providers.stops import StopCutter
-from lancelot.providers.wire import BaseUrl, Retry, Wire
-from lancelot.redaction.redactor import RedactedRequest, require_redacted
+from lancelot.providers.wire import BaseUrl, Retry, Wire, sealed_chat
+from lancelot.redaction.redactor import RedactedRequest
 
 __all__ = ["OpenAI"]
 
@@ -49,8 +49,8 @@ class OpenAI:
         self._wire = Wire(base_url=base_url, headers=headers, explain=openai_failure, client=client, retry=retry)
 
     async def complete(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> Answer:
-        require_redacted(request)
-        body = openai_body(request.chat, model, self._models.get(model), self._carried)
+        chat = sealed_chat(request)
+        body = openai_body(chat, model, self._models.get(model), self._carried)
         reply = await self._wire.post(request, "/responses", body, deadline)
         response = reply.body
         if not isinstance(response, dict) or response.get("status") not in ENDED:
@@ -65,7 +65,7 @@ class OpenAI:
             for item in items
             if item.get("type") == "function_call"
         ]
-        cutter = StopCutter(request.chat.stop)
+        cutter = StopCutter(chat.stop)
         text = cutter.feed(text) + cutter.flush()
         message: dict[str, Any] = {"role": "assistant", "content": text if text or not (calls or refusal) else None}
         if calls:
@@ -83,10 +83,10 @@ class OpenAI:
         )
 
     async def stream(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> AsyncIterator[Chunk]:
-        require_redacted(request)
-        body = openai_body(request.chat, model, self._models.get(model), self._carried) | {"stream": True}
+        chat = sealed_chat(request)
+        body = openai_body(chat, model, self._models.get(model), self._carried) | {"stream": True}
         async with self._wire.stream(request, "/responses", body, deadline) as live:
-            reading = _Reading(model, live.sent_sha256, StopCutter(request.chat.stop), self._carried)
+            reading = _Reading(model, live.sent_sha256, StopCutter(chat.stop), self._carried)
             while (events := await live.events()) is not None:
                 for event in events:
                     piece = decoded(event.data)

@@ -15,8 +15,8 @@ from lancelot.errors import ProviderError, ProviderMalformed
 from lancelot.providers.base import Deadline
 from lancelot.providers.failures import Failure, truncated
 from lancelot.providers.reading import count, decoded, text
-from lancelot.providers.wire import BaseUrl, Retry, Wire
-from lancelot.redaction.redactor import RedactedRequest, require_redacted
+from lancelot.providers.wire import BaseUrl, Retry, Wire, sealed_chat
+from lancelot.redaction.redactor import RedactedRequest
 
 __all__ = ["SelfHosted", "openai_failure"]
 
@@ -58,9 +58,9 @@ class SelfHosted:
         self._wire = Wire(base_url=self._base_url, headers=headers, explain=openai_failure, client=client, retry=retry)
 
     async def complete(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> Answer:
-        require_redacted(request)
+        chat = sealed_chat(request)
         model = await self._resolved(model, deadline)
-        reply = await self._wire.post(request, "/chat/completions", self._body(request.chat, model), deadline)
+        reply = await self._wire.post(request, "/chat/completions", self._body(chat, model), deadline)
         body = reply.body
         choice = _first_choice(body)
         if choice is None:
@@ -81,9 +81,9 @@ class SelfHosted:
         )
 
     async def stream(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> AsyncIterator[Chunk]:
-        require_redacted(request)
+        chat = sealed_chat(request)
         model = await self._resolved(model, deadline)
-        body = self._body(request.chat, model) | {"stream": True, "stream_options": {"include_usage": True}}
+        body = self._body(chat, model) | {"stream": True, "stream_options": {"include_usage": True}}
         async with self._wire.stream(request, "/chat/completions", body, deadline) as live:
             finished = called = False
             while (events := await live.events()) is not None:

@@ -10,18 +10,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.request import getproxies
 
 import httpx
 import orjson
 
+from lancelot.chat import ChatRequest
 from lancelot.config import checked_base_url
 from lancelot.errors import ProviderAuth, ProviderError, ProviderMalformed, ProviderTimeout, ProviderUnreachable
 from lancelot.providers.base import Deadline
 from lancelot.providers.failures import Failure, http_failure, may_retry, network_failure
+from lancelot.providers.line import LineTransport
 from lancelot.providers.sse import Event, EventParser
 from lancelot.redaction.redactor import RedactedRequest, require_redacted
 
-__all__ = ["BaseUrl", "Live", "Reply", "Retry", "Wire", "new_client"]
+__all__ = ["BaseUrl", "Live", "Reply", "Retry", "Wire", "new_client", "sealed_chat"]
 
 BaseUrl = str | Callable[[], str | None] | None
 GUARD: Final = "lancelot_redacted"
@@ -46,7 +49,7 @@ class Retry:
 
     def wait_s(self, attempt: int, asked: float | None) -> float:
         """Seconds before attempt number `attempt` (from 1) is repeated."""
-        jitter = min(self.cap_s, self.base_s * 2 ** (attempt - 1)) * (0.5 + self.chance() / 2)
+        jitter = min(self.cap_s, self.base_s * 2.0 ** (attempt - 1)) * (0.5 + self.chance() / 2)
         return jitter if asked is None else asked + jitter * 0.1
 
 
@@ -69,13 +72,19 @@ async def _seal(request: httpx.Request) -> None:
     request.extensions[SEAL] = hashlib.sha256(request.content).hexdigest()
 
 
+def sealed_chat(request: RedactedRequest) -> ChatRequest:
+    """The chat of a RedactedRequest; anything else is refused here already (its seal is checked at the door)."""
+    if type(request) is not RedactedRequest:
+        require_redacted(request)
+    return request.chat
+
+
 def new_client() -> httpx.AsyncClient:
     """A pooled client: TLS verified, proxies and CA bundle from the environment, redirects never followed."""
-    return httpx.AsyncClient(
-        limits=httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30.0),
-        follow_redirects=False,
-        trust_env=True,
-    )
+    if any(getproxies().get(scheme) for scheme in ("http", "https", "all")):
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30.0)
+        return httpx.AsyncClient(limits=limits, follow_redirects=False, trust_env=True)
+    return httpx.AsyncClient(transport=LineTransport(), follow_redirects=False)
 
 
 class Live:
