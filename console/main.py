@@ -1,4 +1,4 @@
-"""Navigation only: which pages there are, and in which order. Before READY the set-up page comes first."""
+"""Navigation only: which pages there are, and in which order."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from console.session import get_services
 from console.widgets import page_guard
 
 st.set_page_config(page_title="Lancelot", page_icon=":material/shield:", layout="wide")
 
 # file, title, icon, address; no address may be one of the API's
 PAGES = {
+    "overview": ("war_room/overview.py", "Overview", "monitoring"),
     "setup": ("onboarding/page.py", "Set-up", "flag"),
     "ask": ("war_room/ask.py", "Ask", "chat"),
     "redaction-lab": ("war_room/redaction_lab.py", "Redaction lab", "science"),
@@ -20,22 +20,16 @@ PAGES = {
     "local-model": ("war_room/local_model.py", "Local model", "memory"),
 }
 SECTIONS = {
-    True: {"Use": ["ask", "redaction-lab"], "War Room": ["receipts", "local-model", "setup"]},
-    False: {"Start": ["setup"], "War Room": ["ask", "redaction-lab", "receipts", "local-model"]},
+    "War Room": ["overview", "receipts", "local-model", "setup"],
+    "Use": ["ask", "redaction-lab"],
 }
 
 
-def navigation(ready: bool) -> dict[str, list[Any]]:
-    """The pages by section; the first one is what `/` shows."""
-    sections = SECTIONS[ready]
-    first = next(iter(sections.values()))[0]
-
-    def page(address: str) -> Any:
-        file, title, icon = PAGES[address]
-        return st.Page(file, title=title, icon=f":material/{icon}:", url_path=address, default=address == first)
-
-    return {section: [page(address) for address in addresses] for section, addresses in sections.items()}
+def page(address: str) -> Any:
+    """One page; Overview is what `/` shows, and it leads to the set-up until the system is ready."""
+    file, title, icon = PAGES[address]
+    return st.Page(file, title=title, icon=f":material/{icon}:", url_path=address, default=address == "overview")
 
 
 with page_guard():
-    st.navigation(navigation(get_services().is_ready())).run()
+    st.navigation({section: [page(address) for address in pages] for section, pages in SECTIONS.items()}).run()

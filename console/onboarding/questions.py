@@ -95,9 +95,9 @@ def verify(flow: OnboardingFlow, status: Status) -> None:
     if status["working"]:
         return
     again, back = st.columns(2)
-    if again.button("Try again", type="primary", key="verify_again", use_container_width=True):
+    if again.button("Try again", type="primary", key="verify_again", width="stretch"):
         hand_in(flow, "CREDENTIALS_VERIFY", {})
-    if back.button("Enter another key", key="other_key", use_container_width=True):
+    if back.button("Enter another key", key="other_key", width="stretch"):
         command(flow, "BACK")
 
 
@@ -202,9 +202,9 @@ def checks(flow: OnboardingFlow, status: Status) -> None:
         return
     outcomes(status)
     again, fix = st.columns(2)
-    if again.button("Run the checks again", type="primary", key="check_again", use_container_width=True):
+    if again.button("Run the checks again", type="primary", key="check_again", width="stretch"):
         hand_in(flow, "FINAL_CHECKS", {})
-    if fix.button("Repair", key="fix_checks", use_container_width=True):
+    if fix.button("Repair", key="fix_checks", width="stretch"):
         command(flow, "REPAIR")
 
 

@@ -26,7 +26,7 @@ def recovery(flow: OnboardingFlow, status: dict[str, Any]) -> None:
         for row in status["commands"]:
             left, right = st.columns([1, 2], vertical_alignment="center")
             name = row["command"]
-            if left.button(name, key=f"command_{name}", use_container_width=True):
+            if left.button(name, key=f"command_{name}", width="stretch"):
                 command(flow, name)
             right.caption(row["text"])
         with st.form("command_box", border=False, clear_on_submit=True):

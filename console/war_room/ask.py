@@ -25,7 +25,7 @@ def ask_form() -> None:
         text = st.text_area("Message", key="ask_text", height=120, placeholder="What would you like to know?")
         left, right = st.columns([3, 1], vertical_alignment="bottom")
         model = left.selectbox("Brain", list(LANES), format_func=LANES.__getitem__)
-        sent = right.form_submit_button("Send", type="primary", use_container_width=True, icon=":material/send:")
+        sent = right.form_submit_button("Send", type="primary", width="stretch", icon=":material/send:")
     if not sent:
         return
     if not text.strip():

@@ -64,13 +64,13 @@ def actions() -> None:
         return
     restart, tune, exam, _ = st.columns([1, 1, 1, 2])
     busy = bool(services.upkeep.job and services.upkeep.job["running"])
-    if restart.button("Restart", icon=":material/autorenew:", use_container_width=True):
+    if restart.button("Restart", icon=":material/autorenew:", width="stretch"):
         services.start_brain(again=True)
         st.toast("The local model is being restarted.")
     wanted = None
-    if tune.button("Tune", icon=":material/speed:", disabled=busy, use_container_width=True):
+    if tune.button("Tune", icon=":material/speed:", disabled=busy, width="stretch"):
         wanted = "tune"
-    if exam.button("Examine", icon=":material/school:", disabled=busy, use_container_width=True):
+    if exam.button("Examine", icon=":material/school:", disabled=busy, width="stretch"):
         wanted = "exam"
     if wanted:
         try:
@@ -101,7 +101,7 @@ def exams() -> None:
             }
         ),
         hide_index=True,
-        use_container_width=True,
+        width="stretch",
         column_config={
             "Score": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.3f"),
             "Held": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
@@ -124,7 +124,7 @@ def tuning() -> None:
         )
         return
     st.caption(f"Measured on {found['cpu']}; llama.cpp {found['library']}.")
-    st.dataframe(pd.DataFrame([format_row(row) for row in found["formats"]]), hide_index=True, use_container_width=True)
+    st.dataframe(pd.DataFrame([format_row(row) for row in found["formats"]]), hide_index=True, width="stretch")
 
 
 def format_row(row: dict[str, Any]) -> dict[str, Any]:

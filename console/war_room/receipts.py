@@ -61,7 +61,7 @@ def listing() -> None:
     event = st.dataframe(
         table(found),
         hide_index=True,
-        use_container_width=True,
+        width="stretch",
         on_select="rerun",
         selection_mode="single-row",
         key=f"receipts-{len(cursors)}",
@@ -71,10 +71,10 @@ def listing() -> None:
         },
     )
     newer, older, _ = st.columns([1, 1, 4])
-    if newer.button("Newer", disabled=len(cursors) == 1, use_container_width=True):
+    if newer.button("Newer", disabled=len(cursors) == 1, width="stretch"):
         cursors.pop()
         st.rerun()
-    if older.button("Older", disabled=following is None, use_container_width=True):
+    if older.button("Older", disabled=following is None, width="stretch"):
         cursors.append(following)
         st.rerun()
     if event.selection.rows:
@@ -100,7 +100,7 @@ def full(receipt: Receipt) -> None:
     st.code(f"egress {receipt.egress or 'none'}\nSHA-256 {receipt.sent_sha256 or '-'}", language=None)
     st.markdown("**The chain of attempts**")
     chain = get_services().receipts.chain(receipt.request_id)
-    st.dataframe(table(chain), hide_index=True, use_container_width=True)
+    st.dataframe(table(chain), hide_index=True, width="stretch")
     with st.expander("Everything, as JSON"):
         st.json(receipt.model_dump(mode="json"))
 

@@ -53,7 +53,7 @@ def ask() -> None:
         left, middle, right = st.columns([2, 3, 1], vertical_alignment="bottom")
         policy = left.selectbox("Policy", policies, index=policies.index("default") if "default" in policies else 0)
         mode = middle.selectbox("Mode", list(MODES), format_func=MODES.__getitem__)
-        sent = right.form_submit_button("Show", type="primary", use_container_width=True)
+        sent = right.form_submit_button("Show", type="primary", width="stretch")
     if not sent:
         return
     if not text.strip():
@@ -91,7 +91,7 @@ def show(text: str, found: Redacted) -> None:
                 }
             ),
             hide_index=True,
-            use_container_width=True,
+            width="stretch",
         )
 
 
