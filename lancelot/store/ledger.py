@@ -10,7 +10,8 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -254,6 +255,13 @@ class ReceiptStore:
             self.event("receipts_pruned", **report.to_dict())
         return report
 
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Everything written is loaded, and no segment is sealed or removed inside; receipts can still be written."""
+        self.flush()
+        with self._sealing:
+            yield
+
     def _seal_through(self, n: int) -> None:
         """Begin a new segment if line n lies in the open one, and seal everything up to it."""
         if not any(segment.sealed and sealed_head(segment.path).n >= n for segment in segments(self.journal_folder)):
@@ -379,18 +387,22 @@ class ReceiptStore:
                 self._to_remove.append((time.monotonic() + GRACE_S, open_path(self.journal_folder, segment.number)))
 
     def _tidy(self) -> None:
-        """Seal one full segment, merge rollup parts, and remove JSON lines whose sealed form is old enough."""
+        """Seal one full segment, remove JSON lines whose sealed form is old enough, add to the hourly sums."""
         try:
             with self._sealing:
                 self._seal_next()
+                self._remove_due()
             if self._rollup_due():
                 catch_up(self.database)
                 merge(self.database)
         except (LancelotError, OSError) as problem:
             self._problem = problem if isinstance(problem, LancelotError) else StoreError()
+
+    def _remove_due(self) -> None:
         now = time.monotonic()
-        due = [path for when, path in self._to_remove if when <= now]
-        self._to_remove = [item for item in self._to_remove if item[1] not in due]
+        with self._lock:
+            due = [path for when, path in self._to_remove if when <= now]
+            self._to_remove = [item for item in self._to_remove if item[1] not in due]
         for path in due:
             path.unlink(missing_ok=True)
 
