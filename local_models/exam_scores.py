@@ -180,6 +180,7 @@ def _summarize(item: ExamItem, answer: dict[str, Any]) -> Marked:
     fits = 0 < len(words) <= most_words and len(summary) < max(len(item.text), 80)
     said = sum(mention.lower() in summary.lower() for mention in mentions)
     counts: dict[str, float] = {"n": 1, "faithful": faithful, "fits": fits, "words": len(words)}
+    counts["share"] = min(1.0, len(words) / max(1, len(_words(item.text))))
     counts |= {"facts": len(facts), "true_facts": true_facts, "mentions": len(mentions), "said": said}
     counts |= {"n_rouge": bool(references), "rouge": max((_rouge_l(summary, one) for one in references), default=0.0)}
     return Marked(item, faithful and fits, counts)
@@ -191,6 +192,7 @@ def _summarize_sum(counts: Counter[str]) -> dict[str, float]:
         "length": counts["fits"] / counts["n"],
         "facts_in_text": counts["true_facts"] / counts["facts"] if counts["facts"] else 1.0,
         "mean_words": counts["words"] / counts["n"],
+        "share_of_text": counts["share"] / counts["n"],
     }
     if counts["mentions"]:
         measures["key_points"] = counts["said"] / counts["mentions"]
