@@ -16,7 +16,7 @@ def bars(table: pd.DataFrame, over: str, amount: str, title: str) -> alt.Chart:
     names = list(table[over])
     colours = [LANE_COLOURS.get(name, "#8a8f98") for name in names]
     return (
-        alt.Chart(table, title=title, height=max(90, 36 * len(names)))
+        alt.Chart(table, title=title, height=alt.Step(30))
         .mark_bar(cornerRadiusEnd=3)
         .encode(
             x=alt.X(f"{amount}:Q", title=amount, axis=alt.Axis(tickMinStep=1)),

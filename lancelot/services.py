@@ -250,6 +250,8 @@ class Services:
 
     def status(self) -> dict[str, Any]:
         """The whole system: set-up, local model, flagship lanes, receipts, configuration, data folder."""
+        with suppress(LancelotError):
+            self._point_to_flagship()
         chosen = self.onboarding.flagship()
         missing = self.missing()
         state = self.receipts.state()

@@ -40,8 +40,8 @@ def service() -> None:
     st.markdown(f"#### {STATE_WORDS.get(found['state'], found['state'])}")
     if found.get("last_error"):
         st.warning(found["last_error"])
-    model, form, memory, restarts = st.columns(4)
-    model.metric("Model", found.get("model_id") or "-")
+    st.caption(found.get("model_id") or found.get("base_url") or "no model yet")
+    form, memory, restarts = st.columns(3)
     form.metric("Weight format", found.get("weight_format") or "-")
     memory.metric("Memory", f"{found['rss_mb']:.0f} MiB" if found.get("rss_mb") else "-")
     restarts.metric("Restarts", found.get("restarts", 0))
