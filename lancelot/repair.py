@@ -133,17 +133,17 @@ class Repairer:
             raise NotFound("There is no repair to undo.", hint="Nothing was changed.", code="nothing_to_undo")
         folder = self._folder / chosen
         manifest = json.loads((folder / "manifest.json").read_text())
-        names = []
-        for number, entry in enumerate(manifest["files"]):
-            path = Path(entry["path"])
-            taker = (put_back or {}).get(path)
-            if taker is not None and entry["existed"]:
-                taker((folder / str(number)).read_bytes())
-            elif entry["existed"]:
-                write_atomic(path, (folder / str(number)).read_bytes(), mode=entry["mode"], disk=self._disk)
-            else:
+        takers = put_back or {}
+        entries = [(number, Path(entry["path"]), entry) for number, entry in enumerate(manifest["files"])]
+        # what somebody holds in memory comes last: it may be judged by the files that are back by then
+        for number, path, entry in sorted(entries, key=lambda item: item[1] in takers):
+            if not entry["existed"]:
                 self._disk.unlink(path)
-            names.append(path.name)
+            elif path in takers:
+                takers[path]((folder / str(number)).read_bytes())
+            else:
+                write_atomic(path, (folder / str(number)).read_bytes(), mode=entry["mode"], disk=self._disk)
+        names = [path.name for _, path, _ in entries]
         self._disk.rename(folder / "manifest.json", folder / "undone.json")
         return chosen, names
 

@@ -55,14 +55,18 @@ class SnapshotStore:
         folder: data/onboarding.
         clock: stamps each save.
         disk: the file operations; tests hand in their own.
+        patience_s: how long to wait for another process, in seconds.
     """
 
-    def __init__(self, folder: Path, *, clock: Clock, disk: Disk | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, clock: Clock, disk: Disk | None = None, patience_s: float = LOCK_WAIT_S
+    ) -> None:
         self.folder = folder
         self.path = folder / "onboarding.json"
         self.guards_path = folder / "guards.json"
         self._clock = clock
         self._disk = disk or Disk()
+        self._patience_s = patience_s
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -81,8 +85,8 @@ class SnapshotStore:
     def _lock(self) -> FileLock:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / "onboarding.lock", timeout=LOCK_WAIT_S, is_singleton=True)
-            lock.acquire()
+            lock = FileLock(self.folder / "onboarding.lock", is_singleton=True)
+            lock.acquire(timeout=self._patience_s)
         except Timeout as held:
             raise Conflict(
                 "Another Lancelot process is changing the set-up right now.",

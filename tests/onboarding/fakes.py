@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -168,11 +169,19 @@ class FakeSender:
 class World:
     """One machine: a data folder, a clock, a provider, a model; processes (flows) come and go on it."""
 
-    def __init__(self, data_dir: Path, *, disk: Disk | None = None, table: object = None, runner: Runner | None = None):
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        disk: Disk | None = None,
+        table: object = None,
+        runner: Runner | None = None,
+        model: Callable[[World], Any] | None = None,
+    ) -> None:
         self.data_dir = data_dir
         self.clock, self.door, self.sender = FakeClock(), FakeDoor(), FakeSender()
         self.disk = disk or Disk()
-        self.model = FakeModel(data_dir, self.disk)
+        self.model: Any = model(self) if model else FakeModel(data_dir, self.disk)
         self.environment: dict[str, str] = {}
         self.lines: list[str] = []
         self.table, self.runner = table, runner
@@ -199,6 +208,10 @@ class World:
         )
         self.flow.open()
         return self.flow
+
+    @property
+    def credentials_path(self) -> Path:
+        return self.data_dir / "credentials.json"
 
     def last_code(self) -> str:
         """The newest code that was shown or sent anywhere."""

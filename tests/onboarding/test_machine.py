@@ -70,6 +70,8 @@ def finish(world: World, provider: str = "openai") -> None:
         try:
             if state is State.COOLDOWN:
                 world.clock.pass_time(world.flow.status()["cooldown"]["remaining_s"] + 1)
+            elif state is State.CREDENTIALS_VERIFY and world.flow.snapshot.problem is not None:
+                world.flow.command("BACK")
             elif state is State.CREDENTIALS_CAPTURE:
                 keyed = world.flow.snapshot.flagship.provider != "selfhosted"  # type: ignore[union-attr]
                 world.flow.submit(state, {"key": GOOD_KEY} if keyed else {})

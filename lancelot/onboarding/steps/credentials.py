@@ -27,6 +27,10 @@ from lancelot.onboarding.steps.base import Context, Done, Form, Result, Stay, Wo
 __all__ = ["CredentialsForm", "CredentialsStep", "VerifyForm", "VerifyStep", "in_plain_words", "sheet_of"]
 
 
+# these say already, and more precisely than we could, what is the trouble
+SAID_WELL = frozenset({"provider_quota", "provider_tls", "provider_proxy", "provider_redirect", "provider_bad_address"})
+
+
 def sheet_of(context: Context, flagship: Flagship) -> ProviderSheet:
     """The configured provider behind the choice."""
     for sheet in context.deps.providers.sheets():
@@ -168,8 +172,8 @@ def _no_model(sheet: ProviderSheet, missing: list[str]) -> LancelotError:
 
 def in_plain_words(refused: LancelotError, title: str, with_key: bool) -> LancelotError:
     """The provider's refusal as the person at the form should read it: 401, 403, 429, timeout and no network apart."""
-    if refused.code == "provider_quota":
-        return refused  # says already that the account, not the key, is the trouble
+    if refused.code in SAID_WELL:
+        return refused
     status = refused.extra.get("upstream_status")
     if isinstance(refused, ProviderAuth):
         if status == 403 or refused.code == "provider_forbidden":
