@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -367,3 +368,12 @@ def test_the_operators_proxy_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
         install(pin, tmp_path)
     assert_installed(pin, tmp_path)
     assert proxy.paths == ["http://weights.invalid/some/file.gguf"]
+
+
+def test_a_disk_that_fills_up_midway_is_told_as_such(tmp_path: Path) -> None:
+    def full(_folder: Path) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with serving() as server, pytest.raises(NoSpace) as told:
+        install(make_pin(server.url), tmp_path, quick(free_bytes=full))
+    assert told.value.status == 507
