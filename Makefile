@@ -29,6 +29,15 @@ check: .venv/.ready-dev ## format, lint, types, layers
 bench: .venv/.ready-dev ## the benchmarks: ratios measured in one run
 	@LANCELOT_REAL_MODEL=1 $(BIN)/python -m pytest tests/bench -m bench -q -s -p no:randomly --timeout 3600
 
+drill: .venv/.ready-dev ## kill, cut off and fill up everything; writes docs/reliability.md
+	@$(BIN)/python -m tests.faults.drill_onboarding --write docs/reliability.md
+
+fuzz: .venv/.ready-dev ## property tests and random input, far longer than in `make test`
+	@LANCELOT_FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest tests/redaction/test_redactor_properties.py -q --timeout 3600
+
+notebooks: .venv/.ready-dev ## open the analyst notebooks beside the running console
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements-notebooks.lock && $(BIN)/jupyter lab notebooks
+
 lock: ## rewrite the lock files from pyproject.toml (needs uv)
 	@bash scripts/lock.sh
 

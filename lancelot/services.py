@@ -21,6 +21,7 @@ from lancelot.brain.tuner import Tuner
 from lancelot.chat import ChatRequest
 from lancelot.config import Config, ConfigStore
 from lancelot.credentials import Credentials
+from lancelot.doctor import Doctor
 from lancelot.errors import LancelotError, NotReady
 from lancelot.files import FolderLock, lock_folder
 from lancelot.keys import Keys
@@ -32,9 +33,11 @@ from lancelot.providers.base import Provider
 from lancelot.providers.profiles import ProviderProfile, build_provider, profile
 from lancelot.redaction.labels import Span
 from lancelot.redaction.redactor import Redactor
+from lancelot.routing.budget import BudgetKeeper
 from lancelot.routing.context import RequestContext
 from lancelot.routing.router import ModelRouter
 from lancelot.store.ledger import ReceiptStore
+from lancelot.store.tables import OutcomeLedger
 from lancelot.store.usage import UsageQueries
 from lancelot.upkeep import Upkeep
 
@@ -102,6 +105,7 @@ class Services:
             credentials=self.credentials,
         )
         self._opened.append(self.onboarding.close)
+        self.doctor = Doctor(self.onboarding, self.receipts, self.config)
         self._router = ModelRouter(
             redactor=self.redactor,
             brain=self.brain,
@@ -109,6 +113,8 @@ class Services:
             profile=None,
             config=self.config,
             receipts=self.receipts,
+            ledger=OutcomeLedger(self.receipts.database),
+            budgets=BudgetKeeper(self.config, self.usage),
         )
 
     # ---- life

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
 
-from lancelot.api.security import ServicesDep, bearer_caller
+from lancelot.api.security import OperatorDep, ServicesDep, bearer_caller
+from lancelot.backup import backup
 
 __all__ = ["router"]
 
@@ -35,6 +39,37 @@ async def ready(services: ServicesDep, response: Response) -> dict[str, Any]:
     missing = services.missing()
     response.status_code = 503 if missing else 200
     return {"ready": not missing, "missing": missing}
+
+
+class Look(BaseModel):
+    """`fix` lets REPAIR mend what it can before everything is checked again."""
+
+    model_config = ConfigDict(extra="forbid")
+    fix: bool = False
+
+
+class Backup(BaseModel):
+    """Where the archive goes, on the machine the server runs on."""
+
+    model_config = ConfigDict(extra="forbid")
+    path: str
+    keys: bool = False
+
+
+@router.post("/system/doctor", summary="Check everything; mend what can be mended")
+async def doctor(caller: OperatorDep, services: ServicesDep, body: Look | None = None) -> dict[str, Any]:
+    """{"ok", "checks": [{"name", "title", "ok", "detail", "took_ms", "fix"}], "repairs"?, "text"?}."""
+    found = services.doctor.mend if body and body.fix else services.doctor.look
+    return await run_in_threadpool(found)
+
+
+@router.post("/system/backup", summary="Write receipts, set-up and configuration into one file")
+async def write_backup(body: Backup, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"path", "bytes", "files", "receipts", "secrets"}; keys only when asked, weights never."""
+    target = Path(body.path)
+    return await run_in_threadpool(
+        lambda: backup(services.data_dir, target, receipts=services.receipts, secrets=body.keys)
+    )
 
 
 @router.get("/metrics", summary="Prometheus metrics")
