@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,18 +107,27 @@ def test_a_stalled_server_is_left_after_the_time_limit(tmp_path: Path) -> None:
 
 
 def test_a_server_that_only_drips_is_given_up(tmp_path: Path) -> None:
+    dripping = threading.Event()
     now = [0.0]
+
+    def clock() -> float:
+        now[0] += 30.0 if dripping.is_set() else 0.0  # half a minute passes between two reads
+        return now[0]
 
     def drip(exchange: Exchange) -> None:
         exchange.head(200, Content_Length=len(CONTENT))
-        for at in range(0, 4000, 100):
-            now[0] += 30.0
+        dripping.set()
+        for at in range(0, 400_000, 100):  # until the client has had enough
             exchange.body(CONTENT[at : at + 100])
-        exchange.cut()
+            time.sleep(0.001)
 
-    with serving(drip) as slow, serving() as good:
-        pin = make_pin(slow.url, good.url)
-        events = install(pin, tmp_path, quick(clock=lambda: now[0]))
+    def good(exchange: Exchange) -> None:
+        dripping.clear()
+        exchange.honest()
+
+    with serving(drip) as slow, serving(good) as server:
+        pin = make_pin(slow.url, server.url)
+        events = install(pin, tmp_path, quick(clock=clock))
     assert_installed(pin, tmp_path)
     assert of(SourceFailed, events)[0].reason == "is too slow"
 
