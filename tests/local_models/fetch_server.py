@@ -8,7 +8,6 @@ import random
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -162,7 +161,7 @@ def stall(seconds: float) -> Callable[[Exchange], None]:
         content = exchange.server.content
         exchange.head(200, Content_Length=len(content), ETag='"v1"')
         exchange.body(content[: len(content) // 3])
-        time.sleep(seconds)
+        threading.Event().wait(seconds)
         exchange.cut()
 
     return behave

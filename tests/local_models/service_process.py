@@ -7,7 +7,7 @@ import random
 import struct
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +31,7 @@ def running_service(folder: Path, weights: Path, adapter: Path | None, *, more: 
             while not url:
                 assert child.poll() is None, (folder / "service.log").read_text()
                 url = json.loads(told.read_text())["base_url"] if told.exists() else ""
-                time.sleep(0.02)
+                threading.Event().wait(0.02)
             await_ready(url, child)
             yield url
         finally:
@@ -47,7 +47,7 @@ def await_ready(url: str, child: subprocess.Popen[bytes]) -> None:
                 return
         except httpx.TransportError:
             pass
-        time.sleep(0.05)
+        threading.Event().wait(0.05)
     raise AssertionError(f"the service ended with {child.returncode}")
 
 

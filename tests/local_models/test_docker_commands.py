@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +61,7 @@ def health(name: str, env: dict[str, str], *, port: int | None = None) -> int:
 def wait_healthy(name: str, env: dict[str, str], process: subprocess.Popen[bytes], log: Path, port: int | None) -> None:
     while health(name, env, port=port) != 0:
         assert process.poll() is None, log.read_text()
-        time.sleep(0.2)
+        threading.Event().wait(0.2)
 
 
 @pytest.mark.real_model
@@ -88,7 +88,7 @@ def test_local_llm_waits_for_weights_and_says_how_to_get_them(tmp_path: Path) ->
     with container("local-llm", log, env) as process:
         while "LANCELOT_ACCEPT_LICENCE=Apache-2.0" not in log.read_text():
             assert process.poll() is None, log.read_text()
-            time.sleep(0.05)
+            threading.Event().wait(0.05)
         assert health("local-llm", env) == 1
 
 

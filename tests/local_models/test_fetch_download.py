@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -119,7 +118,7 @@ def test_a_server_that_only_drips_is_given_up(tmp_path: Path) -> None:
         dripping.set()
         for at in range(0, 400_000, 100):  # until the client has had enough
             exchange.body(CONTENT[at : at + 100])
-            time.sleep(0.001)
+            threading.Event().wait(0.001)
 
     def good(exchange: Exchange) -> None:
         dripping.clear()
