@@ -1,0 +1,134 @@
+"""The set-up over HTTP, on the real services of an empty data folder."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from lancelot import settings
+from lancelot.api.app import create_app
+from lancelot.services import Services
+
+
+@pytest.fixture
+def client(data_folder: Path) -> Iterator[httpx.Client]:
+    """A client with the operator's token, of a real server on loopback."""
+    app = create_app(lambda: Services(data_folder, settings.config_dir()))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    pause = threading.Event()
+    while not server.started:
+        assert thread.is_alive()
+        pause.wait(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    token = (data_folder / "token").read_text().strip()
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=60
+    ) as opened:
+        yield opened
+    server.should_exit = True
+    thread.join(30)
+
+
+def submit(client: httpx.Client, state: str, values: object) -> httpx.Response:
+    return client.post("/onboarding/submit", json={"state": state, "values": values})
+
+
+def test_without_a_token_only_up_and_the_state(client: httpx.Client) -> None:
+    bare = httpx.get(client.base_url.join("/system/status"))
+    assert bare.json() == {"up": True, "onboarding": {"state": "WELCOME"}}
+    for method, path in (("GET", ""), ("POST", "/submit"), ("POST", "/command"), ("POST", "/code"), ("GET", "/events")):
+        refused = httpx.request(method, client.base_url.join(f"/onboarding{path}"))
+        assert refused.status_code == 401, path
+        assert refused.json()["code"] == "token_missing"
+
+
+def test_the_questions_and_their_schemas(client: httpx.Client) -> None:
+    found = client.get("/onboarding").json()
+    assert found["state"] == "WELCOME"
+    assert found["schema"]["type"] == "object"
+    assert submit(client, "WELCOME", {}).json()["schema"]["properties"]["provider"]["enum"] == [
+        *("openai", "anthropic", "gemini", "selfhosted")
+    ]
+    assert submit(client, "FLAGSHIP_SELECTION", {"provider": "selfhosted"}).json()["state"] == "CREDENTIALS_CAPTURE"
+    found = submit(client, "CREDENTIALS_CAPTURE", {}).json()
+    assert found["state"] in ("CREDENTIALS_VERIFY", "LOCAL_UTILITY_SETUP")
+
+
+def test_errors_are_safe_and_say_what_to_do(client: httpx.Client) -> None:
+    submit(client, "WELCOME", {})
+    secret = "sk-do-not-repeat-" + "x" * 20
+    submit(client, "FLAGSHIP_SELECTION", {"provider": "openai"})
+    cases = [
+        (submit(client, "WELCOME", {"x": 1}), 409, "state_passed"),
+        (submit(client, "READY", {}), 409, "state_not_reached"),
+        (submit(client, "NOWHERE", {}), 400, "unknown_state"),
+        (submit(client, "CREDENTIALS_CAPTURE", {"key": f"{secret} two words"}), 400, "key_malformed"),
+        (submit(client, "CREDENTIALS_CAPTURE", {"keys": secret}), 400, "bad_input"),
+        (client.post("/onboarding/submit", json={"state": "WELCOME", "values": secret}), 400, "bad_input"),
+        (client.post("/onboarding/command", json={"command": secret}), 400, "unknown_command"),
+        (client.post("/onboarding/submit", content=b"{"), 400, "bad_input"),
+        (client.post("/onboarding/code"), 409, "no_code_awaited"),
+    ]
+    for answer, status, code in cases:
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] == code
+        assert answer.json()["hint"]
+        assert secret not in answer.text
+        assert "Traceback" not in answer.text
+
+
+def test_the_same_submit_twice(client: httpx.Client) -> None:
+    assert submit(client, "WELCOME", {}).status_code == 200
+    again = submit(client, "WELCOME", {})
+    assert again.status_code == 200
+    assert "already" in again.json()["note"]
+
+
+def test_commands_and_reset_that_asks_twice(client: httpx.Client) -> None:
+    submit(client, "WELCOME", {})
+    for command in ("STATUS", "REPAIR", "RESTART STEP", "RESEND CODE", "BACK"):
+        answer = client.post("/onboarding/command", json={"command": command})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["text"]
+    submit(client, "WELCOME", {})
+    asked = client.post("/onboarding/command", json={"command": "RESET ONBOARDING"}).json()
+    assert asked["needs_confirm"]
+    assert asked["status"]["state"] == "FLAGSHIP_SELECTION"
+    done = client.post("/onboarding/command", json={"command": "RESET ONBOARDING", "confirm": True}).json()
+    assert done["status"]["state"] == "WELCOME"
+
+
+def test_events_tell_every_move(client: httpx.Client) -> None:
+    with client.stream("GET", "/onboarding/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.iter_lines()
+        assert next(lines) == "event: status"
+        assert json.loads(next(lines).removeprefix("data: "))["state"] == "WELCOME"
+        submit(client, "WELCOME", {})
+        told = next(line for line in lines if line.startswith("data: ") and "before" in line)
+    moved = json.loads(told.removeprefix("data: "))
+    assert (moved["before"], moved["state"]) == ("WELCOME", "FLAGSHIP_SELECTION")
+
+
+def test_the_routes_are_described(client: httpx.Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    for path in ("/onboarding", "/onboarding/submit", "/onboarding/command", "/onboarding/events", "/onboarding/code"):
+        assert path in paths
+        assert all(operation["summary"] for operation in paths[path].values())
+
+
+def test_the_gateway_says_what_is_missing_before_ready(client: httpx.Client) -> None:
+    body = {"model": "lancelot", "messages": [{"role": "user", "content": "hello"}]}
+    refused = client.post("/v1/chat/completions", json=body)
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "not_ready"
+    assert "WELCOME" in refused.text
