@@ -31,6 +31,7 @@ def assess(
     redactions: Mapping[str, int] | None = None,
     priors: Mapping[str, Prior] | None = None,
     keep_local: bool = False,
+    flagged: frozenset[str] = frozenset(),
     config: RoutingPolicy | None = None,
 ) -> Assessment:
     """The assessment of a request.
@@ -41,6 +42,7 @@ def assess(
         redactions: personal data found, {label: count}; blocked labels keep the request here.
         priors: the history of task types.
         keep_local: the caller's own wish.
+        flagged: utility tasks on which the local model is under its exam bar.
     """
     return assess_features(
         Features.of(chat),
@@ -49,6 +51,7 @@ def assess(
         redactions=redactions,
         priors=priors,
         keep_local=keep_local,
+        flagged=flagged,
         config=config,
     )
 
@@ -61,6 +64,7 @@ def assess_features(
     redactions: Mapping[str, int] | None = None,
     priors: Mapping[str, Prior] | None = None,
     keep_local: bool = False,
+    flagged: frozenset[str] = frozenset(),
     config: RoutingPolicy | None = None,
 ) -> Assessment:
     """The same, of features counted already."""
@@ -78,6 +82,9 @@ def assess_features(
         config=policy,
     )
     reasons = [*judged.reasons]
+    under_bar = {judged.task, judged.task.split(".")[0]} & flagged
+    if under_bar:
+        reasons.append(f"the local model is under its exam bar for {', '.join(sorted(under_bar))}")
     if classification and "skipped" in classification:
         reasons.append(f"local classification skipped: {classification['skipped']}")
     return Assessment(
@@ -92,7 +99,7 @@ def assess_features(
         follow_up=state,
         signals=judged.signals,
         operator_lane=_operator_lane(judged.task, features, policy),
-        local_can=_local_can(judged, features, policy),
+        local_can=not under_bar and _local_can(judged, features, policy),
         tools=features.tools,
         capabilities=Capabilities(
             tools=bool(features.tools),

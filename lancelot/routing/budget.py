@@ -271,6 +271,12 @@ class NoBudgets:
     def take_steps(self) -> list[BudgetStep]:
         return []
 
+    def banner(self) -> str | None:
+        return None
+
+    def status(self) -> list[dict[str, Any]]:
+        return []
+
 
 def _limits(budgets: BudgetsConfig, key_id: str | None, now: datetime) -> list[_Limit]:
     """All limits that hold for a caller now; those without a figure are left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lancelot.chat import ChatRequest
@@ -59,6 +59,7 @@ class Preparer:
         outcomes: Outcomes,
         recorder: Recorder,
         approvals: Any,
+        flagged: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self._redactor = redactor
         self._config = config
@@ -67,6 +68,7 @@ class Preparer:
         self._outcomes = outcomes
         self._recorder = recorder
         self._approvals = approvals
+        self._flagged = flagged
         self._policy_of: tuple[Config, RoutingPolicy] | None = None
 
     def policy(self) -> tuple[Config, RoutingPolicy]:
@@ -135,6 +137,7 @@ class Preparer:
             classification={"skipped": "dry run"},
             priors=priors_of(self._outcomes.counts(), least=policy.thresholds.prior_min_history),
             keep_local=context.keep_local,
+            flagged=self._flagged(),
             config=policy,
         )
         decision = decide(
@@ -216,6 +219,7 @@ class Preparer:
             redactions=redacted.counts,
             priors=priors_of(self._outcomes.counts(), least=policy.thresholds.prior_min_history),
             keep_local=context.keep_local,
+            flagged=self._flagged(),
             config=policy,
         )
 

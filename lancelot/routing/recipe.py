@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from lancelot.routing.features import Features
 from lancelot.routing.score import score
 from lancelot.routing.scorer import PRIOR_POWER, SIGNALS, TEMPERATURE, Scorer, signal_row
-from lancelot.routing.vectors import DENSE, DIMENSIONS, dense_row, hashed, tokens
+from lancelot.routing.vectors import DENSE, DIMENSIONS, VOCABULARY, dense_row, hashed, tokens, word_bits
 
 __all__ = ["TYPES", "Rows", "cross_validate", "learn", "load_rows", "main"]
 
@@ -38,7 +38,8 @@ TYPE_WEIGHT = 0.5  # types are penalised less than measurements, words more
 SIGNAL_PENALTY = 5.0
 DEEP_SHARE = 0.35  # share of what it learnt from whose need is 0.5 or more
 ITERATIONS = 60
-LIKENESS = (0.01, 0.25)  # quantiles of likeness where trust in what was learnt begins, and where it is full
+ESCALATED_SHARE = 0.22  # share of answers with signals that escalate at 0.5; chosen by cross-validation
+LIKENESS = (0.01, 0.15)  # quantiles of likeness where trust in what was learnt begins, and where it is full
 
 # the sources' own task names -> kinds of task; MMLU subjects become exam.<subject>
 TYPES = {
@@ -170,7 +171,7 @@ def _ridge(data: Sparse, dense: Array, target: Array, weight: Array) -> tuple[Ar
 
     def normal(z: Array) -> Array:
         out = weight * (data.dot(z[:DIMENSIONS]) + columns @ z[DIMENSIONS:])
-        return np.r_[data.back(out), columns.T @ out] + penalty * z
+        return np.asarray(np.r_[data.back(out), columns.T @ out] + penalty * z, np.float64)
 
     side = np.r_[data.back(weight * target), columns.T @ (weight * target)]
     found, rest = np.zeros_like(side), side.copy()
@@ -217,10 +218,20 @@ def learn(rows: Rows, chosen: NDArray[np.bool_] | None = None) -> dict[str, NDAr
         "by_type": (rest[len(DENSE) : -1] * np.sqrt(TYPE_WEIGHT)).astype(np.float32),
         "bias": np.float32(rest[-1]),
         "knots": _knots(gain, weight[chosen]).astype(np.float32),
+        "vocabulary": _vocabulary(rows, chosen),
         "signals": np.zeros(13, np.float32),
+        "signal_half": np.float32(0.5),
         "signal_facts": np.array([0.0, 1.0], np.float32),
         "likeness": np.quantile(best[chosen], LIKENESS).astype(np.float32),
     }
+
+
+def _vocabulary(rows: Rows, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """One bit for each word that was seen."""
+    bits = np.zeros(VOCABULARY, np.uint8)
+    for index in np.flatnonzero(chosen):
+        bits[word_bits(tokens(rows.prompts[index]))] = 1
+    return np.packbits(bits)
 
 
 def _knots(gain: Array, weight: Array) -> Array:
@@ -245,7 +256,13 @@ def with_signals(
     )
     penalty = np.diag([SIGNAL_PENALTY] * (table.shape[1] - 1) + [0.0])
     found = np.linalg.solve(table.T @ table + penalty, table.T @ (1 - rows.weak[having]))
-    return weights | {"signals": found.astype(np.float32), "signal_facts": facts.astype(np.float32)}
+    half = np.quantile(np.clip(table @ found, 0, 1), 1 - ESCALATED_SHARE)
+    learnt: dict[str, NDArray[Any]] = {
+        "signal_half": np.array(half, np.float32),
+        "signals": found.astype(np.float32),
+        "signal_facts": facts.astype(np.float32),
+    }
+    return weights | learnt
 
 
 def cross_validate(rows: Rows, say: Callable[[str], None] = print) -> dict[str, Array]:

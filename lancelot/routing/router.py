@@ -9,6 +9,7 @@ router.explain(request)                          # the decision alone; no call i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lancelot.chat import Answer, ChatRequest, parse_chat
@@ -44,6 +45,7 @@ class ModelRouter:
         ledger: outcomes by task type; kept in memory when None.
         budgets: money and token limits; none when None.
         approvals: where parked requests wait; without it they are refused with `approval_needed`.
+        flagged: utility tasks on which the local model is under its exam bar; they are not left to it.
     """
 
     def __init__(
@@ -58,14 +60,17 @@ class ModelRouter:
         ledger: Outcomes | None = None,
         budgets: Budgets | None = None,
         approvals: Any = None,
+        flagged: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self.brains = Brains(brain, provider, profile)
         self.budgets = budgets or NoBudgets()
         self.outcomes = ledger or MemoryOutcomes()
         self.recorder = Recorder(receipts)
-        self._preparer = Preparer(redactor, config, self.brains, self.budgets, self.outcomes, self.recorder, approvals)
+        self._preparer = Preparer(
+            redactor, config, self.brains, self.budgets, self.outcomes, self.recorder, approvals, flagged
+        )
         self._attempts = Attempts(self.brains, self.budgets, self.outcomes, self.recorder)
-        self._utility = UtilityTasks(self.brains, redactor, self.recorder, self._preparer)
+        self._utility = UtilityTasks(self.brains, redactor, self.recorder, self._preparer, flagged)
 
     async def handle(
         self, request: ChatRequest | dict[str, Any], *, context: RequestContext | None = None
@@ -126,6 +131,8 @@ class ModelRouter:
                 }
                 for lane, state in states.items()
             },
+            "budgets": self.budgets.status(),
+            "banner": self.budgets.banner(),
             "receipts": {"writable": problem is None, "problem": problem.to_dict() if problem else None},
         }
 

@@ -81,10 +81,10 @@ def score(
         return Score(0.02, True, "greeting", 1.0, round(hard, 3), False, ("task greeting",))
     found = (learned or scorer()).score(features.text, signals)
     task, confidence = _task(found, classification, policy)
-    if signals and found.wrong is not None:
+    if signals and found.wrong is not None and found.escalate is not None:
         reasons = [f"task {task}", f"failure signals: the answer is wrong with chance {found.wrong:.2f}"]
         return Score(
-            _history(found.wrong, task, priors, policy, reasons), True, task, confidence, hard, True, tuple(reasons)
+            _history(found.escalate, task, priors, policy, reasons), True, task, confidence, hard, True, tuple(reasons)
         )
     reasons = [f"task {task} ({confidence:.2f})" if task != "unknown" else "task unknown"]
     steps = found.trust * _logit(found.need)

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lancelot.routing.vectors import dense_row, hashed, tokens
+from lancelot.routing.vectors import dense_row, hashed, tokens, word_bits
 
 __all__ = ["SIGNALS", "Learned", "Scorer", "scorer", "signal_row"]
 
 SIGNALS = ("sig_agree_local", "sig_weak_parsed", "sig_local_parsed", "sig_weak_outlen", "sig_local_outlen")
 TEMPERATURE = 0.02  # of the softmax over centroid similarities; chosen by cross-validation in the recipe
 PRIOR_POWER = 0.5
+FAMILIAR = 0.6  # share of a prompt's words that must have been seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Learned:
         likeness: similarity (cosine) to the nearest task type.
         trust: 0..1, how much of what was learnt applies to a prompt of this likeness.
         wrong: chance (0..1) that the fast answer is wrong given its failure signals; None without signals.
+        escalate: 0..1, the same around the chance at which escalating pays (0.5 there); None without signals.
     """
 
     need: float
@@ -46,6 +48,7 @@ class Learned:
     likeness: float
     trust: float = 0.0
     wrong: float | None = None
+    escalate: float | None = None
 
 
 class Scorer:
@@ -64,7 +67,9 @@ class Scorer:
         self._by_type = weights["by_type"].astype(np.float64)
         self._bias = float(weights["bias"])
         self._knots = weights["knots"].astype(np.float64)  # gain at need 0, 1/20, …, 1
+        self._seen = np.unpackbits(weights["vocabulary"])
         self._signals = weights["signals"].astype(np.float64)
+        self._half = float(weights["signal_half"])
         self._signal_facts = weights["signal_facts"].astype(np.float64)
         self._least, self._usual = (float(one) for one in weights["likeness"])
 
@@ -74,13 +79,19 @@ class Scorer:
         if not words:
             return Learned(0.5, False, "unknown", 0.0, 0.0)
         gain, need, best, confidence, likeness = self._judge(text, words)
-        wrong = None
+        wrong = escalate = None
         if signals:
             row = signal_row(signals, (gain - self._signal_facts[0]) / self._signal_facts[1], len(text))
             wrong = min(1.0, max(0.0, float(np.dot(row, self._signals))))
-        known = likeness >= self._least
+            escalate = _around(wrong, self._half)
+        known = likeness >= self._least and self._familiar(words)
         trust = min(1.0, max(0.0, (likeness - self._least) / (self._usual - self._least)))
-        return Learned(need if known else 0.5, known, self._types[best], confidence, likeness, trust, wrong)
+        return Learned(need if known else 0.5, known, self._types[best], confidence, likeness, trust, wrong, escalate)
+
+    def _familiar(self, words: list[str]) -> bool:
+        """Whether at least half of the words were ever seen."""
+        places = word_bits(words)
+        return len(places) > 0 and float(self._seen[places].mean()) >= FAMILIAR
 
     def gain(self, text: str) -> float:
         """The raw expected gain; for the recipe's own checks."""
@@ -100,6 +111,13 @@ class Scorer:
         gain += self._bias
         need = float(np.interp(gain, self._knots, np.linspace(0, 1, len(self._knots))))
         return gain, need, best, float(chances[best]), float(likeness.max())
+
+
+def _around(chance: float, half: float) -> float:
+    """The chance moved on the logit so that `half` becomes 0.5; keeps the order."""
+    chance, half = min(max(chance, 1e-6), 1 - 1e-6), min(max(half, 1e-6), 1 - 1e-6)
+    odds = chance / (1 - chance) * (1 - half) / half
+    return odds / (1 + odds)
 
 
 def signal_row(signals: Mapping[str, Any], gain: float, length: int) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, cast, get_args
 
 from lancelot.chat import ChatRequest, Message
@@ -34,11 +35,19 @@ TASKS = ("classify", "extract", "summarize", "redact", "rewrite")
 class UtilityTasks:
     """Runs utility tasks for one router."""
 
-    def __init__(self, brains: Brains, redactor: Redacts, recorder: Recorder, preparer: Preparer) -> None:
+    def __init__(
+        self,
+        brains: Brains,
+        redactor: Redacts,
+        recorder: Recorder,
+        preparer: Preparer,
+        flagged: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
         self._brains = brains
         self._redactor = redactor
         self._recorder = recorder
         self._preparer = preparer
+        self._flagged = flagged
 
     async def run(self, task: str, payload: dict[str, Any], context: RequestContext) -> dict[str, Any]:
         """The task's answer; a receipt of kind `utility` is durable on return.
@@ -62,6 +71,7 @@ class UtilityTasks:
                 ChatRequest(messages=[Message(role="user", content=text)]), mode="rules"
             )
             text, counts = redacted.chat.last_user_text(), dict(redacted.counts)
+        under_bar = task in self._flagged()
         receipt = Receipt(
             request_id=context.request_id,
             kind="utility",
@@ -69,7 +79,9 @@ class UtilityTasks:
             task=task,
             lane="local",
             provider="local",
-            reasons=[f"utility task {task}: always local"],
+            reasons=[f"utility task {task}: always local"]
+            + ([f"the local model is under its exam bar for {task}"] if under_bar else []),
+            data={"below_bar": True} if under_bar else {},
             risk="low",
             redactions=counts,
             egress=self._brains.egress(Lane.LOCAL),
@@ -93,7 +105,7 @@ class UtilityTasks:
             receipt.latency = Latency(provider_ms=taken, total_ms=taken)
             receipt.model = getattr(self._brains.local, "model_id", None)
             await self._recorder.write(None, receipt)
-        return answer | {"receipt_id": receipt.id}
+        return answer | {"receipt_id": receipt.id} | ({"below_bar": True} if under_bar else {})
 
     async def _call(self, task: str, text: str, payload: dict[str, Any]) -> dict[str, Any]:
         brain: Any = self._brains.local

@@ -14,9 +14,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DENSE", "DIMENSIONS", "dense_row", "hashed", "tokens"]
+__all__ = ["DENSE", "DIMENSIONS", "VOCABULARY", "dense_row", "hashed", "tokens", "word_bits"]
 
 DIMENSIONS = 1 << 14
+VOCABULARY = 1 << 20
 READ = 6000  # characters of a prompt the scorer looks at
 
 _TOKEN = re.compile(r"[a-z]+|\d+|[^\sa-z0-9]")
@@ -48,7 +49,15 @@ def hashed(words: Sequence[str]) -> NDArray[np.int64]:
     found.update(map("_".join, pairwise(words)))
     found.update(("^" + " ".join(words[:1]), "^" + " ".join(words[:2]), "$" + " ".join(words[-2:])))
     crc = zlib.crc32
-    return np.array(sorted({crc(one.encode()) % DIMENSIONS for one in found}), dtype=np.int64)
+    return np.array(sorted({crc(one.encode("utf-8", "surrogatepass")) % DIMENSIONS for one in found}), dtype=np.int64)
+
+
+def word_bits(words: Sequence[str]) -> NDArray[np.int64]:
+    """Places (0..VOCABULARY-1) of the distinct words of letters, for the map of words that were ever seen."""
+    crc = zlib.crc32
+    return np.array(
+        [crc(one.encode("utf-8", "surrogatepass")) % VOCABULARY for one in set(words) if one.isalpha()], dtype=np.int64
+    )
 
 
 def dense_row(text: str, words: Sequence[str]) -> NDArray[np.float64]:

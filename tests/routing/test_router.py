@@ -191,7 +191,9 @@ async def test_a_refused_key_is_not_tried_on_the_other_lane() -> None:
 
 
 async def test_deep_fails_over_to_fast_but_never_down_in_risk() -> None:
-    here = world(ProviderOverloaded(), "fast does it", lane_rules=[{"name": "tides", "lane": "deep", "pattern": "tides"}])
+    here = world(
+        ProviderOverloaded(), "fast does it", lane_rules=[{"name": "tides", "lane": "deep", "pattern": "tides"}]
+    )
     answered = await here.router.handle(chat())
     assert answered.lane is Lane.FAST
     risky = world(ProviderOverloaded(), "no")
