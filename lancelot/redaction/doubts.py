@@ -51,8 +51,7 @@ _BEFORE_MONTH = re.compile(
     re.IGNORECASE,
 )
 _MEASURE = re.compile(
-    r"[\d.,]+ ?(?:kg|g|mg|ml|l|km|cm|mm|m|h|min|ms|s|k|gb|mb|kb|tb|hz|w|kw|v|%|x|px|eur|usd|"
-    r"gbp)",
+    r"(?<!\w)\d[\d.,]* ?(?:kg|g|mg|ml|l|km|cm|mm|m|h|min|ms|s|k|gb|mb|kb|tb|hz|w|kw|v|%|x|px|eur|usd|gbp)$",
     re.IGNORECASE,
 )
 _COUNTED = re.compile(
@@ -74,7 +73,7 @@ def _soft(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) 
     if sum(map(len, words)) < 2 or piece in _ABBREVIATIONS:
         return False
     low = [word.lower() for word in words]
-    if _MEASURE.fullmatch(piece):
+    if _MEASURE.search(piece):
         return False
     if len(low) == 1:
         if low[0] in _FUNCTION_WORDS and not words[0].istitle():

@@ -17,6 +17,7 @@ import lzma
 import re
 import threading
 import unicodedata
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -250,7 +251,7 @@ class Tagger:
                 raise RedactionFailed("The tagger's weights are not the ones pinned.", hint="Reinstall Lancelot.")
             single_threaded()
             return _Network(blob)
-        except (OSError, KeyError, ValueError, lzma.LZMAError, zlib.error) as broken:
+        except (OSError, KeyError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, EOFError) as broken:
             raise RedactionFailed("The tagger's weights cannot be read.", hint="Reinstall Lancelot.") from broken
 
     def find(self, text: str) -> list[Span]:

@@ -44,16 +44,16 @@ _COUNTRY = (
 )
 _TAIL = (
     rf"(?:{_UNIT})?(?:[ ]?[,;\n][ ]?(?:{_UNIT})?\s?{_TOWN})??"
-    rf"(?:[ ]?[,;\n]?[ \n]{{1,2}}(?:{_TOWN}[, \n]{{1,3}})?(?:{_STATE}(?:[ ,\n]{{1,3}}{_ZIP_US})?|{_ZIP_US}|"
-    rf"{_ZIP_UK}|{_ZIP_CA}|{_ZIP_IE})\b|"
-    rf"[ ]?[,;\n][ \n]{{0,2}}(?:{_ZIP_EU})[ ]{_TOWN}|[ ]?[,;\n][ \n]{{0,2}}{_TOWN}(?:[ ](?:{_ZIP_UK}|"
-    rf"{_ZIP_IE}|\d{{4,6}}))?)?"
+    rf"(?:[ ]?[,;\n][ \n]{{0,2}}(?:{_ZIP_EU})[ ]{_TOWN}|"
+    rf"[ ]?[,;\n]?[ \n]{{1,2}}(?:{_TOWN}[, \n]{{1,3}})?"
+    rf"(?:{_STATE}(?:[ ,\n]{{1,3}}{_ZIP_US})?|{_ZIP_US}|{_ZIP_UK}|{_ZIP_CA}|{_ZIP_IE})\b|"
+    rf"[ ]?[,;\n][ \n]{{0,2}}{_TOWN}(?:[ ](?:{_ZIP_UK}|{_ZIP_IE}|\d{{4,6}}))?)?"
     rf"(?:[ ]?[,\n]\s?{_COUNTRY}\b)?"
 )
 
 _NUMBER_FIRST = re.compile(
     rf"(?<![\w.,/$€£#-])\d{{1,5}}(?:[ -]?[a-d])?(?:[/-]\d{{1,4}}[a-z]?)?,?[ ](?:{_DIRECTION}[ ])?"
-    rf"(?:{_WORD}[ ]){{1,4}}?(?P<suffix>{_SUFFIX})\b\.?(?:[ ]{_DIRECTION}\b)?{_TAIL}",
+    rf"(?:{_WORD}[ ]){{1,4}}?(?P<suffix>{_SUFFIX})\b\.?(?:[ ](?:{_SUFFIX})\b\.?){{0,2}}(?:[ ]{_DIRECTION}\b)?{_TAIL}",
     re.IGNORECASE,
 )
 _STRAY = re.compile(

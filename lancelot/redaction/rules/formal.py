@@ -12,7 +12,7 @@ from lancelot.redaction.rules.scan import Scan
 __all__ = ["cards", "emails", "ibans", "ip_addresses", "mac_addresses"]
 
 _EMAIL = re.compile(
-    r"(?:[^\W_]|[_%+-])(?:[\w%+'*=!#$&~^|-]|\.(?!\.))*@(?!\d+\.\d+\b(?!\.))"
+    r"(?:[^\W_]|[_%+-])(?:[\w%+'*!#$&~^-]|\.(?!\.))*@(?!\d+\.\d+\b(?!\.))"
     r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+(?:xn--[a-z0-9-]{2,}|[^\W\d_]{2,24})\b",
     re.IGNORECASE,
 )

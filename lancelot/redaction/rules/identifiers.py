@@ -130,6 +130,9 @@ def _identifying(value: str, strong: bool) -> bool:
     return not (value.count(".") >= 1 and value.replace(".", "").isdigit() and len(value) < 8)
 
 
+_NAMED_USER = re.compile(r"user\W{1,4}[A-Za-z]", re.IGNORECASE)
+
+
 def _cued(scan: Scan) -> Iterator[re.Match[str]]:
     starts = scan.starts(_STARTS)
     if "nummer" in scan.text:
@@ -154,12 +157,16 @@ def identifiers(scan: Scan) -> Iterator[Span]:
         # Without "number", "is" or a sign in between, only something that cannot be an amount or a count.
         if not told and value.isdigit() and len(value) < 5:
             continue
-        if _identifying(value, bool(match.group("strong") or match.group("weak"))):
+        # A user's letters are a name, which the handles find; a user's number is an identifier.
+        named = (match.group("weak") or "").lower() == "user" and sum(map(str.isalpha, value)) > sum(
+            map(str.isdigit, value)
+        )
+        if not named and _identifying(value, bool(match.group("strong") or match.group("weak"))):
             yield Span(start, end, "ID", "id.cue")
     for pattern, cues in ((_WEAK_SIGN, _WEAK_STARTS | _ID), (_BARE_ID, _ID)):
         for start in scan.starts(cues):
             signed = pattern.match(text, start)
-            if signed and _identifying(signed.group("value"), False):
+            if signed and not _NAMED_USER.match(signed.group()) and _identifying(signed.group("value"), False):
                 yield Span(*signed.span("value"), "ID", "id.cue")
     if "#" in text:
         for match in _HASHED.finditer(text):

@@ -121,6 +121,8 @@ _SHAPES: tuple[str, ...] = (
     rf"\d{{15,16}}(?:\||%7C){_W}{{27,40}}",
 )
 _ISSUED = re.compile(r"(?<![A-Za-z0-9_])(?:" + "|".join(_SHAPES) + r")(?![A-Za-z0-9])")
+# What package managers write in front of a fingerprint.
+_LOCKED = re.compile(r"(?:sha\d{1,3}|md5)[-:=]$", re.IGNORECASE)
 # Unknown makers follow the same custom: a short word or two, then a long random tail.
 _CUSTOM = re.compile(
     r"(?<![\w/.-])(?:[a-z]{2,10}[_-]){1,3}(?:v?\d{1,2}[_-])?([A-Za-z0-9]{20,}(?:[_-][A-Za-z0-9]{6,})?)={0,2}(?![\w/.-])"
@@ -142,6 +144,8 @@ def issued_keys(text: str) -> Iterator[Span]:
     for run in _RUN.finditer(text):
         start, word = run.start(), run.group()
         for match in _ISSUED.finditer(word):
+            if _LOCKED.search(word[: match.start()]):
+                continue
             if _believable(match.group()):
                 yield Span(start + match.start(), start + match.end(), "SECRET", "secret.prefix")
         for match in _CUSTOM.finditer(word):

@@ -44,7 +44,10 @@ _BORDERED = re.compile(
     re.IGNORECASE,
 )
 # Two digits near five more: nothing shorter can be one of these numbers.
-_CANDIDATE = re.compile(r"\d{2}(?=[\dA-Za-z .+-]{0,14}\d{2})|XX-\d|\*-\d{4}")
+_CANDIDATE = re.compile(
+    r"\d{2}(?=[\dA-Za-z .+-]{0,14}\d{2})|XX-\d|\*-\d{4}|"
+    r"\d[A-Z][\dA-Z]\d-?[A-Z]|(?<!\w)(?=[A-Z]*\d)[A-HJ-NPR-Z\d]{17}(?!\w)"
+)
 _SEPARATORS = str.maketrans("", "", " .-+")
 
 # Shapes a telephone number has as well: one check digit is not enough without a word for it somewhere.
@@ -72,7 +75,7 @@ _WALLET = re.compile(
 def national_numbers(scan: Scan) -> Iterator[Span]:
     """Social security, tax, health and vehicle numbers of a dozen countries whose check digits fit; label ID."""
     text = scan.text
-    for left, right in scan.windows([m.start() for m in _CANDIDATE.finditer(text)], 8, 32):
+    for left, right in scan.windows([m.start() for m in _CANDIDATE.finditer(text)], 18, 32):
         yield from _checked(scan, left, right)
 
 
