@@ -76,7 +76,9 @@ class Body:
     __slots__ = ("_held", "_left", "_state", "ended", "reusable")
 
     def __init__(self, head: Head, method: str) -> None:
-        lengths, codings, connection = set(), [], b""
+        lengths: set[bytes] = set()
+        codings: list[bytes] = []
+        connection = b""
         for name, value in head.headers:
             lowered = name.lower()
             if lowered == b"content-length":
