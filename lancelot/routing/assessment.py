@@ -79,13 +79,14 @@ class Assessment:
                 "structured": self.capabilities.structured,
                 "context_tokens": self.capabilities.context_tokens,
             },
+            "tool_names": list(self.tools),
             "classification": self.classification,
             "features": self.features,
         }
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> Assessment:
-        """The assessment of a stored receipt; reasons and tool names are not kept."""
+        """The assessment of a stored receipt; its reasons are the receipt's own."""
         capabilities = kept.get("capabilities") or {}
         return cls(
             task=str(kept.get("task", "unknown")),
@@ -100,6 +101,7 @@ class Assessment:
             signals=bool(kept.get("signals")),
             local_can=bool(kept.get("local_can")),
             operator_lane=tuple(kept["operator_lane"]) if kept.get("operator_lane") else None,
+            tools=tuple(kept.get("tool_names") or ()),
             capabilities=Capabilities(
                 tools=bool(capabilities.get("tools")),
                 vision=bool(capabilities.get("vision")),

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 
+from lancelot.approvals import ApprovalQueue
 from lancelot.chat import Answer, Usage
 from lancelot.errors import (
     BadInput,
@@ -51,7 +52,15 @@ NOT_SERVED = (
 class Attempts:
     """Runs attempts for one router."""
 
-    def __init__(self, brains: Brains, budgets: Budgets, outcomes: Outcomes, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        brains: Brains,
+        budgets: Budgets,
+        outcomes: Outcomes,
+        recorder: Recorder,
+        approvals: ApprovalQueue | None = None,
+    ) -> None:
+        self._approvals = approvals
         self.brains = brains
         self._budgets = budgets
         self._outcomes = outcomes
@@ -181,7 +190,12 @@ class Attempts:
             attempt.reservation.release()
         else:
             attempt.reservation.settle(attempt.cost_usd, tokens_spent(attempt.usage, guess))
+        if journey.approval_id is not None:
+            attempt.data["approval_id"] = journey.approval_id
         await self.recorder.attempt(journey, attempt)
+        if journey.approval_id is not None and journey.upcoming is None and self._approvals is not None:
+            done, journey.approval_id = journey.approval_id, None
+            await asyncio.to_thread(self._approvals.finish, done)
 
     def _after_error(self, journey: Journey, attempt: Attempt, problem: LancelotError) -> Decision | None:
         wanted = journey.policy.escalate_on

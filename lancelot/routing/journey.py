@@ -75,6 +75,7 @@ class Journey:
     decision_ms: float = 0.0
     attempts: list[Attempt] = field(default_factory=list)
     warning: str | None = None
+    approval_id: str | None = None
     upcoming: Decision | None = None  # what follows the newest attempt; None ends the journey
 
     @property

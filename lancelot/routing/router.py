@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lancelot.approvals import ApprovalQueue
 from lancelot.chat import Answer, ChatRequest, parse_chat
 from lancelot.errors import LancelotError
 from lancelot.providers.base import Provider
@@ -59,7 +60,7 @@ class ModelRouter:
         receipts: ReceiptSink,
         ledger: Outcomes | None = None,
         budgets: Budgets | None = None,
-        approvals: Any = None,
+        approvals: ApprovalQueue | None = None,
         flagged: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self.brains = Brains(brain, provider, profile)
@@ -69,7 +70,7 @@ class ModelRouter:
         self._preparer = Preparer(
             redactor, config, self.brains, self.budgets, self.outcomes, self.recorder, approvals, flagged
         )
-        self._attempts = Attempts(self.brains, self.budgets, self.outcomes, self.recorder)
+        self._attempts = Attempts(self.brains, self.budgets, self.outcomes, self.recorder, approvals)
         self._utility = UtilityTasks(self.brains, redactor, self.recorder, self._preparer, flagged)
 
     async def handle(
