@@ -141,13 +141,12 @@ class Services:
 
     def _start(self) -> None:
         self._lock.note({"url": self._url} if self._url else {})
-        if not self.external_brain:
+        if self._url and not self.external_brain:  # a command line starts the model only when it needs it
             self.supervisor.start()
         self.onboarding.open()
-        # the name tagger takes half a second to load; the first request should not wait for it
-        threading.Thread(
-            target=self.redactor.redact, args=("Hello Anna.",), name="redactor-warm-up", daemon=True
-        ).start()
+        if self._url:  # the name tagger takes half a second to load; the first request should not wait for it
+            warm_up = threading.Thread(target=self.redactor.redact, args=("Hello Anna.",), name="redactor-warm-up")
+            warm_up.start()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
@@ -205,6 +204,7 @@ class Services:
             NotReady: with what is missing.
         """
         if self.onboarding.is_ready and not self.external_brain and self.supervisor.base_url is None:
+            self.supervisor.start()
             await run_in_threadpool(self.supervisor.wait_ready, BRAIN_PATIENCE_S)
         return self.router()
 

@@ -154,6 +154,7 @@ class Upkeep:
     # ---- the middle
 
     def _hold(self, items: Sequence[ExamItem] | None) -> dict[str, Any]:
+        self._supervisor.start()
         if not self._supervisor.wait_ready(START_PATIENCE_S):
             raise LocalModelError()
         url = self._supervisor.base_url
