@@ -24,7 +24,16 @@ from local_models.errors import BadTask, EngineFailed
 from local_models.labels import BAR
 from local_models.layout import DEFAULT_LABELS, TAIL, Label, Turn
 from local_models.llama import Adapter, Context, Weights
-from local_models.plans import Prompt, answer_plan, classify_plan, extract_plan, free_plan, redact_plan, schema_fields
+from local_models.plans import (
+    Prompt,
+    answer_plan,
+    classify_plan,
+    extract_plan,
+    free_plan,
+    prior_plan,
+    redact_plan,
+    schema_fields,
+)
 from local_models.results import Classified, Extracted, FoundSpan, Redacted, Rewritten, Summarized, find_spans
 from local_models.windows import windows
 from local_models.work import Plan, Prefix, Room, Ticket
@@ -34,6 +43,7 @@ __all__ = ["Engine", "EngineSettings"]
 
 T = TypeVar("T")
 MOST_LABELS = 100
+KEPT_PRIORS = 256  # label lists
 FIELDS_AT_ONCE = 6  # as many as the adapter was trained on
 
 
@@ -98,6 +108,7 @@ class Engine:
         )
         self._tail = self._weights.tokens(TAIL, special=True)
         self._end = self._weights.tokens("<|im_end|>", special=True)
+        self._priors: dict[Prefix, list[float]] = {}  # engine's thread only
         self._thread = threading.Thread(target=self._loop, name="local-model", daemon=True)
         self._thread.start()
         if warm:
@@ -127,9 +138,15 @@ class Engine:
         prefix = self._own("classify", layout.label_list(chosen), pinned=chosen == DEFAULT_LABELS)
         prompt = Prompt(prefix, self._windows(text, prefix))
         answers = [[*self._weights.tokens(name), *self._end] for name in names]
+        nothing = Prompt(prefix, [[*self._weights.tokens(" N/A"), *self._tail]])
 
         def plan(room: Room) -> Plan[Classified]:
-            shares = yield from classify_plan(room, prompt, answers)
+            priors = self._priors.get(prefix)
+            if priors is None and chosen != DEFAULT_LABELS:  # the default set was trained: its scores are fair already
+                priors = self._priors[prefix] = yield from prior_plan(room, nothing, answers)
+                while len(self._priors) > KEPT_PRIORS:
+                    del self._priors[next(iter(self._priors))]
+            shares = yield from classify_plan(room, prompt, answers, priors)
             best = max(range(len(names)), key=shares.__getitem__)
             return Classified(
                 names[best],

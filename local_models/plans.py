@@ -12,7 +12,7 @@ from local_models.labels import score_labels, softmax
 from local_models.work import Branch, Fork, Pass, Plan, Prefix, Room
 from local_models.writing import Constraint, Sampling, Written, write
 
-__all__ = ["answer_plan", "classify_plan", "extract_plan", "free_plan", "redact_plan"]
+__all__ = ["answer_plan", "classify_plan", "extract_plan", "free_plan", "prior_plan", "redact_plan"]
 
 Count = Callable[[int], None]
 
@@ -25,13 +25,26 @@ class Prompt:
     bodies: list[list[int]]
 
 
-def classify_plan(room: Room, prompt: Prompt, labels: Sequence[Sequence[int]]) -> Plan[list[float]]:
+def prior_plan(room: Room, prompt: Prompt, labels: Sequence[Sequence[int]]) -> Plan[list[float]]:
+    """What each label scores for a text that says nothing (the prompt's only body)."""
+    at: Branch = yield Fork(prompt.prefix)
+    (body,) = prompt.bodies
+    rows = yield [Pass(at.sequence, at.length, body)]
+    scored = yield from score_labels(room, Branch(at.sequence, at.length + len(body)), rows[-1], labels, every=True)
+    room.release(at)
+    return scored.scores
+
+
+def classify_plan(
+    room: Room, prompt: Prompt, labels: Sequence[Sequence[int]], priors: Sequence[float] | None = None
+) -> Plan[list[float]]:
     """The labels' shares (sum 1), averaged in log space over the windows."""
     total = [0.0] * len(labels)
     at: Branch = yield Fork(prompt.prefix)
     for body in prompt.bodies:
         rows = yield [Pass(at.sequence, at.length, body)]
-        scored = yield from score_labels(room, Branch(at.sequence, at.length + len(body)), rows[-1], labels)
+        whole = Branch(at.sequence, at.length + len(body))
+        scored = yield from score_labels(room, whole, rows[-1], labels, priors=priors)
         total = [sum_ + score for sum_, score in zip(total, scored.scores, strict=True)]
         room.rewind(at)
     return softmax([score / len(prompt.bodies) for score in total])
