@@ -259,7 +259,9 @@ def self_signed(folder: Path) -> ssl.SSLContext:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    made = made.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     plain = serialization.NoEncryption()
     form = serialization.PrivateFormat.PKCS8
     (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
@@ -278,6 +280,23 @@ async def test_an_unknown_certificate_is_refused(tmp_path: Path) -> None:
         problem = await failure(asked)
         assert problem.code == "provider_tls"
         assert server.requests == []
+    finally:
+        server.close()
+
+
+@pytest.mark.anyio
+async def test_a_certificate_the_operator_vouches_for_is_accepted_for_its_name_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = RecordingServer(tls=self_signed(tmp_path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    try:
+        server.answers(OK)
+        for _ in range(2):
+            answer = await ask(SelfHosted(base_url=f"https://localhost:{server.port}"))
+            assert answer.sent_sha256 == hashlib.sha256(server.requests[-1].body).hexdigest()
+        elsewhere = SelfHosted(base_url=f"https://127.0.0.1:{server.port}", retry=Retry(times=0))
+        assert (await failure(elsewhere)).code == "provider_tls"
     finally:
         server.close()
 
