@@ -22,7 +22,7 @@ MAX_BYTES = 2_000_000  # a configuration larger than this is a mistake (or an at
 class Strict(BaseModel):
     """The base of every configuration class: unknown keys and wrong types fail, nothing is changed afterwards."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 def _exact(value: Any) -> Any:

@@ -6,10 +6,14 @@ python scripts/make_config_docs.py --check  exits 1 when it is not current
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
+import textwrap
 from decimal import Decimal
 from enum import Enum
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -78,9 +82,26 @@ def _classes(annotation: Any) -> list[type[BaseModel]]:
 def _table(model: type[BaseModel]) -> str:
     lines = ["| key | takes | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
-        cells = [f"`{name}`", _takes(field), _default(field), (field.description or "").replace("\n", " ")]
+        cells = [f"`{name}`", _takes(field), _default(field), meanings(model).get(name, "").replace("\n", " ")]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+@cache
+def meanings(model: type[BaseModel]) -> dict[str, str]:
+    """What the texts under a class's fields say (read from the source here, so that starting up need not)."""
+    found: dict[str, str] = {}
+    for owner in reversed(model.__mro__):
+        if not (isinstance(owner, type) and issubclass(owner, BaseModel)) or owner is BaseModel:
+            continue
+        [body] = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+        assert isinstance(body, ast.ClassDef)
+        for field, text in pairwise(body.body):
+            named = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+            said = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+            if named and said and isinstance(text.value.value, str):
+                found[field.target.id] = inspect.cleandoc(text.value.value)
+    return found
 
 
 def _takes(field: FieldInfo) -> str:
