@@ -17,7 +17,8 @@ __all__ = ["command", "hand_in", "said"]
 def hand_in(flow: OnboardingFlow, state: str, values: dict[str, Any]) -> None:
     """Submit the step's answer and draw the page again; an error is shown in place."""
     try:
-        answer = flow.submit(state, values)
+        with st.spinner("One moment…"):
+            answer = flow.submit(state, values)
     except LancelotError as refused:
         if flow.snapshot.problem is None or flow.snapshot.problem.code != refused.code:
             show_error(refused)
@@ -30,7 +31,8 @@ def hand_in(flow: OnboardingFlow, state: str, values: dict[str, Any]) -> None:
 def command(flow: OnboardingFlow, name: str, confirm: bool = False) -> None:
     """Give one of the commands and draw the page again with what it said."""
     try:
-        answer = flow.command(name, confirm)
+        with st.spinner("One moment…"):
+            answer = flow.command(name, confirm)
     except LancelotError as refused:
         remember("setup_said", ("error", f"**{refused.title}** {refused.hint}"))
         st.rerun()

@@ -200,7 +200,7 @@ def checks(flow: OnboardingFlow, status: Status) -> None:
     st.markdown("Everything is tried once more, for real, before Lancelot calls itself ready.")
     if status["working"]:
         return
-    outcomes(status)
+    outcomes(flow, status)
     again, fix = st.columns(2)
     if again.button("Run the checks again", type="primary", key="check_again", width="stretch"):
         hand_in(flow, "FINAL_CHECKS", {})
@@ -208,14 +208,18 @@ def checks(flow: OnboardingFlow, status: Status) -> None:
         command(flow, "REPAIR")
 
 
-def outcomes(status: Status) -> None:
+def outcomes(flow: OnboardingFlow, status: Status) -> None:
     """Each check with its result, its time, and what would fix it."""
     for outcome in status["checks"]:
         mark = ":material/check_circle:" if outcome["ok"] else ":material/error:"
         words = "passed" if outcome["ok"] else "failed"
         st.markdown(f"{mark} **{outcome['title']}** {words} · {outcome['took_ms'] / 1000:.2f} s  \n{outcome['detail']}")
         if outcome["fix"]:
-            st.caption(f"Fix: {outcome['fix']}")
+            st.caption(outcome["fix"])
+            if "REPAIR" in outcome["fix"] and st.button(
+                f"Fix {outcome['title'].lower()}", key=f"fix_{outcome['name']}"
+            ):
+                command(flow, "REPAIR")
 
 
 def ready(flow: OnboardingFlow, status: Status) -> None:
@@ -224,7 +228,7 @@ def ready(flow: OnboardingFlow, status: Status) -> None:
         f"- Flagship: **{chosen.get('title')}**\n- Local model: **{model.get('id')}**, verified\n"
         f"- Channel: **{comms.get('label')}**, verified\n\nNext: open **Ask** and send your first message."
     )
-    outcomes(status)
+    outcomes(flow, status)
     if st.button("Run the checks again", key="check_again"):
         command(flow, "RESTART STEP")
 

@@ -28,6 +28,25 @@ def heading(page: Page, words: str) -> None:
     expect(page.get_by_role("heading", name=words).first).to_be_visible(timeout=90_000)
 
 
+def recover(page: Page, name: str) -> None:
+    """Press one of the commands in the set-up page's recovery panel."""
+    button = page.get_by_role("button", name=name, exact=True)
+    if not button.is_visible():
+        page.get_by_text("Recovery: go back, repair, start over").click()
+    button.click()
+
+
+def newest_code(console: Console) -> str:
+    """The newest code in the terminal of the server."""
+    return re.findall(r"code is (\d{6})", console.log.read_text())[-1]
+
+
+def enter_code(page: Page, code: str) -> None:
+    """Type the six digits and have them checked."""
+    page.get_by_role("textbox", name="Code").fill(code)
+    press(page, "Check the code")
+
+
 def offline_to_ready(page: Page, console: Console) -> set[str]:
     """From the first page to READY with our own local service and the local channel; returns the progress seen."""
     open_page(page, console)

@@ -11,10 +11,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.harness import Console, files_with, lancelot, running_console
+from tests.e2e.journey import newest_code, press
 from tests.weights import installed_weights
 
 pytestmark = [pytest.mark.real_model, pytest.mark.timeout(600)]
 INSTALL_MS = 240_000
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    expect.set_options(timeout=30_000)  # a repair asks the model known questions first
 
 
 NO_NETWORK = {
@@ -35,15 +41,6 @@ def console(data_folder: Path, tmp_path: Path) -> Iterator[Console]:
     shutil.copyfile(weights, handed_in / weights.name)
     with running_console(data_folder, tmp_path / "console.log", NO_NETWORK) as running:
         yield running
-
-
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
-
-
-def local_code(console: Console) -> str:
-    """The newest code in the terminal of the server."""
-    return re.findall(r"code is (\d{6})", console.log.read_text())[-1]
 
 
 def to_the_local_model(page: Page, console: Console) -> None:
@@ -73,7 +70,7 @@ def test_from_the_first_page_to_ready(page: Page, console: Console) -> None:
     press(page, "Use this channel")
     press(page, "Show the code there")
     expect(page.get_by_role("heading", name="Code")).to_be_visible()
-    code = local_code(console)
+    code = newest_code(console)
     page.get_by_role("textbox", name="Code").fill(code)
     press(page, "Check the code")
     expect(page.get_by_role("heading", name="Lancelot is ready")).to_be_visible(timeout=60_000)

@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 
 from local_models.lockfile import PackageSource, load_lock
 from tests.e2e.harness import Console, files_with
+from tests.e2e.journey import enter_code, newest_code, press, recover
 from tests.weights import installed_weights
 
 pytestmark = [pytest.mark.real_model, pytest.mark.timeout(900)]
@@ -25,6 +26,11 @@ RIGHT = "sk-right-" + "r" * 32
 WRONG = "sk-wrong-" + "w" * 32
 PIECE = 1 << 18
 INSTALL_MS = 240_000
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    expect.set_options(timeout=30_000)  # a repair asks the model known questions first
 
 
 class Neighbour:
@@ -144,27 +150,6 @@ def console(data_folder: Path, tmp_path: Path, neighbour: Neighbour) -> Iterator
         running.stop()
 
 
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
-
-
-def recover(page: Page, name: str) -> None:
-    """Press one of the commands in the recovery panel."""
-    button = page.get_by_role("button", name=name, exact=True)
-    if not button.is_visible():
-        page.get_by_text("Recovery: go back, repair, start over").click()
-    button.click()
-
-
-def newest_code(console: Console) -> str:
-    return re.findall(r"code is (\d{6})", console.log.read_text())[-1]
-
-
-def enter_code(page: Page, code: str) -> None:
-    page.get_by_role("textbox", name="Code").fill(code)
-    press(page, "Check the code")
-
-
 def test_wrong_key_killed_download_wrong_codes_and_ready_in_the_end(
     page: Page, console: Console, neighbour: Neighbour
 ) -> None:
@@ -193,7 +178,7 @@ def test_wrong_key_killed_download_wrong_codes_and_ready_in_the_end(
     expect(page.get_by_role("heading", name=re.compile("Local model|Channel"))).to_be_visible(timeout=60_000)
     expect(page.get_by_text("I agree to install")).to_have_count(0)  # the consent is remembered
     expect(page.get_by_role("heading", name="Channel")).to_be_visible(timeout=INSTALL_MS)
-    assert neighbour.ranges[-1] > 20_000_000  # it went on where it was
+    assert neighbour.ranges[-1] > 10_000_000  # it went on where it was safe on disk
 
     press(page, "Use this channel")
     press(page, "Show the code there")
