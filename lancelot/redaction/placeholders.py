@@ -6,8 +6,9 @@ Two renderings of one entry, both restored:
 - `redacted_EMAIL_1` where an alphabet is restricted (tool names, JSON and metadata keys, ids).
 
 Models change what they repeat. So restoring also takes other case, blanks inside the brackets, a hyphen, a blank or
-nothing for the underscore, an escaped underscore (Markdown), brackets written as HTML or JSON escapes and, in capitals
-only, the bare `EMAIL_1`. Every form is bounded in length, so a stream never holds back more than `LONGEST` characters.
+nothing for the underscore, an escaped underscore (Markdown), brackets written as HTML, JSON or URL escapes (the
+original is then escaped in the same way) and, in capitals only, the bare `EMAIL_1`. Every form is bounded in length, so
+a stream never holds back more than `LONGEST` characters.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["LONGEST", "Grammar", "grammar", "hashed", "name_form", "read", "text
 LONGEST: Final = 40
 """No form of a placeholder has more characters, the quotes around it in JSON included."""
 
-_OPEN, _CLOSE = ("<", "&lt;", "\\u003c"), (">", "&gt;", "\\u003e")
+_OPEN, _CLOSE = ("<", "&lt;", "\\u003c", "%3c"), (">", "&gt;", "\\u003e", "%3e")
 _JOIN = ("\\_", "_", "-", " ", "")
 _BLANK = ("  ", " ", "\n", "")
 _NUMBER = r"[1-9]\d{0,4}"
@@ -111,7 +112,7 @@ def _grammar(labels: tuple[str, ...], in_json: bool) -> Grammar:
     begun = [f"(?i:{_begun(parts, closed=True)})" for parts in any_case]
     begun += [f"(?i:{_BEFORE_NAME}{_begun(name, closed=False)})", f"{_BEFORE_TEXT}{_begun(bare, closed=False)}"]
     initials = "".join(sorted({label[0] for label in labels}))
-    start = rf"[<&\\{chr(34) if in_json else ''}]|{_BEFORE_NAME}[rR{initials}]"
+    start = rf"[<&%\\{chr(34) if in_json else ''}]|{_BEFORE_NAME}[rR{initials}]"
     return Grammar(re.compile("|".join(whole)), re.compile("|".join(begun)), re.compile(start))
 
 

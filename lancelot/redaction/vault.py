@@ -5,17 +5,26 @@ One vault serves one request, or one conversation for a limited time (`Conversat
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
+from urllib.parse import quote
 
 from lancelot.redaction.placeholders import grammar, name_form, read, text_form
 
 __all__ = ["ConversationVaults", "Entry", "Vault"]
+
+
+# A placeholder that a model put into an address or into HTML was escaped for it; so is its original.
+_ESCAPES: Final[dict[str, Callable[[str], str]]] = {
+    "%": lambda original: quote(original, safe=""),
+    "&": lambda original: html.escape(original, quote=False),
+}
 
 
 class Entry(NamedTuple):
@@ -126,12 +135,13 @@ class Vault:
         entry = self._by_number.get(read(match))
         if entry is None:
             return found
-        if not in_json:
-            return entry.original
-        quoted = found[0] == '"'
+        quoted = in_json and found[0] == '"'
         if quoted and entry.numeric:
             return entry.original
-        inner = json.dumps(entry.original, ensure_ascii=False)[1:-1]
+        original = _ESCAPES[found[0]](entry.original) if found[0] in _ESCAPES else entry.original
+        if not in_json:
+            return original
+        inner = json.dumps(original, ensure_ascii=False)[1:-1]
         return f'"{inner}"' if quoted else inner
 
 

@@ -36,6 +36,7 @@ FRAGMENTS = (
     "redacted_PERSON_1",
     "redacted_email_2",
     "&lt;PERSON_1&gt;",
+    "%3CPERSON_1%3E",
     "<EMAIL\\_1>",
     "EMAIL_",
     "<EMAIL",

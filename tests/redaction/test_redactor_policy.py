@@ -210,3 +210,16 @@ def test_one_redactor_serves_many_threads() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(one, range(300)))
+
+
+def test_the_shipped_detectors_work_together() -> None:
+    made = Redactor()
+    text = "My name is Maria Gonzalez, mail maria.gonzalez@example.com or call +1 415 555 0132."
+    redacted = made.redact(text)
+    assert redacted.text == "My name is <PERSON_1>, mail <EMAIL_1> or call <PHONE_1>."
+    assert redacted.restore() == text
+    assert [(text[span.start : span.end], span.label) for span in redacted.spans] == [
+        ("Maria Gonzalez", "PERSON"),
+        ("maria.gonzalez@example.com", "EMAIL"),
+        ("+1 415 555 0132", "PHONE"),
+    ]

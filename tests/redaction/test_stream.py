@@ -39,6 +39,7 @@ spellings = st.sampled_from(
         "<EMAIL_1>", "<email_2>", "< Person_1 >", "<PERSON 1>", "<Person-1>", "<SECRET\\_1>", "&lt;EMAIL_1&gt;",
         "\\u003cEMAIL_1\\u003e", "EMAIL_2", "redacted_PERSON_1", '"<CARD_1>"', '"<CARD_1> x"', "<DATE_OF_BIRTH_1>",
         "<date of birth 1>", "<EMAIL_9>", "<EMAIL_12>", "EMAIL_12345", "<EMAIL_", "<EM", "redacted_", "\\u003c", '"',
+        "%3CEMAIL_1%3E", "%3cPERSON_1%3e", "%3", "&lt;PERSON_1&gt;",
     ]
 )  # fmt: skip
 streams = st.lists(st.one_of(spellings, texts, st.text(max_size=5)), max_size=10).map("".join)

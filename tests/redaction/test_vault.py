@@ -77,6 +77,15 @@ def test_restoring_inside_json_keeps_it_valid() -> None:
     }
 
 
+def test_an_escaped_placeholder_gives_an_escaped_original() -> None:
+    vault = Vault()
+    vault.add("Ann & Lee <a@example.com>", "PERSON")
+    assert vault.restore("<b>&lt;PERSON_1&gt;</b>") == "<b>Ann &amp; Lee &lt;a@example.com&gt;</b>"
+    assert vault.restore("mailto:?to=%3CPERSON_1%3E&x=%3cperson_1%3e") == (
+        "mailto:?to=Ann%20%26%20Lee%20%3Ca%40example.com%3E&x=Ann%20%26%20Lee%20%3Ca%40example.com%3E"
+    )
+
+
 def test_an_original_that_holds_a_placeholder_is_restored_once_only() -> None:
     vault = Vault()
     vault.add("<EMAIL_2>", "EMAIL")
