@@ -1,16 +1,13 @@
 """The journal: append-only JSON lines, each carrying the hash of the one before, durable when `append` returns.
 
-Group commit: whoever finds the journal idle writes and fsyncs at once, alone, in its own thread; what arrives
-meanwhile, from threads and from event loops, is committed together by one committer thread with one fsync. Nobody is
-told "written" before that fsync; if it fails, everybody in the group is told so and the file is cut back.
+Callers share fsyncs (see `commit`); nobody is told "written" before the fsync. If it fails, everybody in the group is
+told so, and the file is cut back to what is durable.
 """
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,23 +17,15 @@ import orjson
 
 from lancelot.errors import StoreError
 from lancelot.files import Disk, as_store_error
-from lancelot.store.head import EMPTY, Head, HeadFile
-from lancelot.store.lines import (
-    join_line,
-    last_line,
-    line_hash,
-    newest,
-    open_path,
-    read_lines,
-    segments,
-)
-from lancelot.store.segments import sealed_head
+from lancelot.store.commit import GroupCommit, Ticket
+from lancelot.store.head import Head, HeadFile
+from lancelot.store.lines import join_line, line_hash, open_path
+from lancelot.store.recovery import recover
 
-__all__ = ["Entry", "Journal", "JournalFile", "Recovery"]
+__all__ = ["Entry", "Journal", "JournalFile"]
 
 SEAL_AT = 10_000  # lines in a segment
 HEAD_SYNC_S = 1.0
-GROUP_LIMIT = 2_000  # lines in one write
 PROBE_BYTES = 65_536
 
 
@@ -46,19 +35,6 @@ class Entry(NamedTuple):
     n: int
     payload: bytes
     tag: Any
-
-
-class Recovery(NamedTuple):
-    """What opening the journal found and did.
-
-    Attributes:
-        torn_bytes: bytes of unfinished lines cut off (0 on a clean start); kept beside the journal in `torn_copy`.
-        lost: numbers (first, last) of lines that were written once, as the head kept outside says, and are gone.
-    """
-
-    torn_bytes: int = 0
-    torn_copy: Path | None = None
-    lost: tuple[int, int] | None = None
 
 
 class JournalFile:
@@ -85,29 +61,6 @@ class JournalFile:
             os.close(descriptor)
 
 
-class _Ticket:
-    """One record on its way: who waits for it, and how it went."""
-
-    __slots__ = ("error", "future", "lock", "n", "payload", "tag")
-
-    def __init__(self, payload: bytes, tag: Any, future: asyncio.Future[int] | None = None) -> None:
-        self.payload = payload
-        self.tag = tag
-        self.future = future
-        self.n = 0
-        self.error: StoreError | None = None
-        self.lock = _thread.allocate_lock()
-
-    def settle(self) -> None:
-        """In the event loop: pass the result to the awaiting task, unless that has been cancelled."""
-        if self.future is None or self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.n)
-
-
 class Journal:
     """The journal in `folder`; one process writes it (the data folder's lock sees to that), any number read it.
 
@@ -117,6 +70,8 @@ class Journal:
         on_commit: called with the entries of each group after their fsync, before anyone is told; must not raise.
         on_full: called with the number of a segment that will not grow any more.
         open_file: makes the open segment's file; the seam for faults.
+
+    `recovery` tells what opening it found.
     """
 
     def __init__(
@@ -133,25 +88,23 @@ class Journal:
         self._on_commit = on_commit
         self._on_full = on_full
         self._open_file = open_file
-        self._mutex = threading.Lock()
-        self._work = threading.Condition(self._mutex)
-        self._queue: list[_Ticket] = []
-        self._busy = False  # somebody is committing; the queue is theirs to empty
-        self._handed_over = False  # … and that is the committer thread
+        self._group = GroupCommit(self._commit)
         self._broken = False  # the open file may hold more than what is durable
-        self._closing = False
-        self._committer: threading.Thread | None = None
-        self._head_synced = 0.0
-        self._head = EMPTY
-        self._number, self._size, self._lines = 1, 0, 0  # the open segment's number, bytes and lines
-        self._file: JournalFile
-        self._fsyncs = 0
         self._problem: StoreError | None = None
+        self._head_synced = 0.0
+        self._fsyncs = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.recovery = self._recover()
+            head_path = folder.parent / "journal.head"
+            opened = recover(folder, HeadFile.read(head_path))
+            self.recovery = opened.recovery
+            self._head, self._number, self._size, self._lines = opened.head, opened.number, opened.size, opened.lines
+            self._head_file = HeadFile(head_path)
+            self._file = open_file(open_path(folder, self._number))
+            Disk().fsync_folder(folder)
         except OSError as problem:
             raise as_store_error(problem, folder) from problem
+        self._keep_head()
 
     # ---- state for others
 
@@ -198,132 +151,52 @@ class Journal:
         Raises:
             DiskFull, StoreError: it is not written, and earlier lines are untouched.
         """
-        ticket = _Ticket(_payload(record), tag)
-        with self._mutex:
-            self._refuse_when_closed()
-            self._queue.append(ticket)
-            alone = not self._busy
-            self._busy = True
-            if not alone:
-                ticket.lock.acquire()
-        if alone:
-            self._commit_once()
-        else:
-            ticket.lock.acquire()  # released by the committer
+        ticket = Ticket(_payload(record), tag)
+        self._group.submit(ticket)
         if ticket.error is not None:
             raise ticket.error
         return ticket.n
 
     async def append_async(self, record: Mapping[str, Any] | bytes, tag: Any = None) -> int:
         """The same for event loops: other tasks run while the disk works, and callers share one fsync."""
-        ticket = _Ticket(_payload(record), tag, asyncio.get_running_loop().create_future())
-        with self._mutex:
-            self._refuse_when_closed()
-            self._queue.append(ticket)
-            if not self._busy:
-                self._busy = True
-                self._wake_committer()
-        assert ticket.future is not None
-        return await ticket.future
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._group.submit_async(Ticket(_payload(record), tag, future))
+        return await future
 
     def append_many(self, records: Sequence[bytes], tags: Sequence[Any] | None = None) -> int:
-        """Write a backlog with few fsyncs; returns the last number. All durable when this returns."""
-        for start in range(0, len(records), GROUP_LIMIT):
-            part = records[start : start + GROUP_LIMIT]
-            tickets = [_Ticket(payload, tags[start + i] if tags else None) for i, payload in enumerate(part)]
-            last = tickets[-1]
-            last.lock.acquire()
-            with self._mutex:
-                self._refuse_when_closed()
-                self._queue.extend(tickets)
-                if not self._busy:
-                    self._busy = True
-                    self._wake_committer()
-            last.lock.acquire()
-            failed = next((ticket.error for ticket in tickets if ticket.error is not None), None)
-            if failed is not None:
-                raise failed
+        """Write a backlog with few fsyncs; returns the last number. All durable when this returns.
+
+        Raises:
+            DiskFull, StoreError: some are not written; those before the first that failed are.
+        """
+        tickets = [Ticket(payload, tags[i] if tags else None) for i, payload in enumerate(records)]
+        self._group.submit_many(tickets)
+        failed = next((ticket.error for ticket in tickets if ticket.error is not None), None)
+        if failed is not None:
+            raise failed
         return self._head.n
 
     def rotate(self) -> int:
         """End the open segment, however short, and begin the next; returns the number of the one that was ended.
 
-        An empty open segment stays. Nobody is written to meanwhile.
+        An empty open segment stays.
         """
-        with self._mutex:
-            self._refuse_when_closed()
-            while self._busy:
-                self._work.wait(0.01)
-            self._busy = True
-        ended = self._number
-        try:
+        with self._group.paused():
+            ended = self._number
             if self._lines:
                 self._next_segment()
-        finally:
-            with self._mutex:
-                if self._queue:
-                    self._wake_committer()
-                else:
-                    self._busy = False
         return ended
 
     def close(self) -> None:
         """Commit what is waiting and let go of the files. Safe to call twice."""
-        with self._mutex:
-            if self._closing:
-                return
-            self._closing = True
-            self._work.notify_all()
-        if self._committer is not None:
-            self._committer.join()
-        with self._mutex:
-            while self._busy:  # a caller that commits alone is about to finish
-                self._work.wait(0.01)
-        self._file.close()
-        self._head_file.close()
+        if self._group.close():
+            self._file.close()
+            self._head_file.close()
 
-    # ---- the committer
+    # ---- committing: one group at a time, never two at once
 
-    def _wake_committer(self) -> None:
-        if self._committer is None:
-            self._committer = threading.Thread(target=self._run_committer, name="journal", daemon=True)
-            self._committer.start()
-        self._handed_over = True
-        self._work.notify_all()
-
-    def _run_committer(self) -> None:
-        while True:
-            with self._mutex:
-                while not self._handed_over:
-                    if self._closing and not self._busy:
-                        return
-                    self._work.wait(0.2 if self._closing else None)
-            while True:
-                with self._mutex:
-                    batch, self._queue = self._queue[:GROUP_LIMIT], self._queue[GROUP_LIMIT:]
-                    if not batch:
-                        self._busy = self._handed_over = False
-                        self._work.notify_all()
-                        break
-                self._commit(batch)
-
-    def _commit_once(self) -> None:
-        """The lone caller's way: commit, then hand over to the committer if others have come meanwhile."""
-        with self._mutex:
-            batch, self._queue = self._queue[:GROUP_LIMIT], self._queue[GROUP_LIMIT:]
-        try:
-            self._commit(batch)
-        finally:
-            with self._mutex:
-                if self._queue:
-                    self._wake_committer()
-                else:
-                    self._busy = False
-                    if self._closing:
-                        self._work.notify_all()
-
-    def _commit(self, batch: list[_Ticket]) -> None:
-        """Write, fsync and settle one group, beginning a new segment where the open one is full."""
+    def _commit(self, batch: Sequence[Ticket]) -> None:
+        """Write and fsync one group, beginning a new segment where the open one is full."""
         start = 0
         while start < len(batch):
             room = max(1, self._seal_at - self._lines)
@@ -335,9 +208,8 @@ class Journal:
             except Exception as problem:  # noqa: BLE001 - thread boundary: callers wait for an answer
                 self._fail(part, StoreError(f"The journal failed: {type(problem).__name__}."))
             start += len(part)
-        self._tell(batch)
 
-    def _write_group(self, part: list[_Ticket]) -> None:
+    def _write_group(self, part: Sequence[Ticket]) -> None:
         if self._broken:
             self._reopen()
         lines = []
@@ -376,7 +248,7 @@ class Journal:
         except (OSError, StoreError):
             self._head_synced = 0.0  # try again with the next group
 
-    def _fail(self, part: list[_Ticket], error: StoreError) -> None:
+    def _fail(self, part: Sequence[Ticket], error: StoreError) -> None:
         self._problem = error
         for ticket in part:
             ticket.error = error
@@ -405,75 +277,6 @@ class Journal:
         if self._on_full is not None:
             self._on_full(full)
 
-    def _tell(self, batch: list[_Ticket]) -> None:
-        loops: dict[asyncio.AbstractEventLoop, list[_Ticket]] = {}
-        for ticket in batch:
-            if ticket.future is not None:
-                loops.setdefault(ticket.future.get_loop(), []).append(ticket)
-            elif ticket.lock.locked():
-                ticket.lock.release()
-        for loop, tickets in loops.items():
-            try:
-                loop.call_soon_threadsafe(_settle_all, tickets)
-            except RuntimeError:
-                continue  # that loop has ended; its lines are written all the same
-
-    def _refuse_when_closed(self) -> None:
-        if self._closing:
-            raise StoreError("The journal is closed.", code="journal_closed", hint="Start Lancelot again.")
-
-    # ---- opening
-
-    def _recover(self) -> Recovery:
-        """Find the newest line, cut off what a kill left unfinished, and open the segment to go on in."""
-        head_path = self.folder.parent / "journal.head"
-        outside = HeadFile.read(head_path)
-        self._head_file = HeadFile(head_path)
-        own, torn = self._own_head()
-        self._head = newest(own, outside)
-        lost = (own.n + 1, self._head.n) if self._head.n > own.n else None
-        self._file = self._open_file(open_path(self.folder, self._number))
-        Disk().fsync_folder(self.folder)
-        self._keep_head()
-        return torn._replace(lost=lost)
-
-    def _own_head(self) -> tuple[Head, Recovery]:
-        """The journal's newest line by its own files; sets number, size and lines of the open segment."""
-        head, torn = EMPTY, Recovery()
-        self._number, self._size, self._lines = 1, 0, 0
-        for segment in reversed(segments(self.folder)):
-            if segment.sealed:
-                self._number = max(self._number, segment.number + 1)
-                return sealed_head(segment.path), torn
-            line, end = last_line(segment.path)
-            if self._number <= segment.number:
-                torn = self._cut(segment.path, end)
-                self._number, self._size = segment.number, end
-            if line is not None:
-                if self._number == segment.number:
-                    self._lines = sum(1 for _ in read_lines(segment.path))
-                return Head(line.n, line.hash), torn
-        return head, torn
-
-    def _cut(self, path: Path, end: int) -> Recovery:
-        content = path.read_bytes()[end:]
-        if not content:
-            return Recovery()
-        copy = path.with_name(f"{path.stem}.torn-{time.time_ns()}")
-        copy.write_bytes(content)
-        os.truncate(path, end)
-        descriptor = os.open(path, os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        return Recovery(len(content), copy)
-
 
 def _payload(record: Mapping[str, Any] | bytes) -> bytes:
     return record if isinstance(record, bytes) else orjson.dumps(record, default=str)
-
-
-def _settle_all(tickets: list[_Ticket]) -> None:
-    for ticket in tickets:
-        ticket.settle()

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lancelot.store.head import Head
-
 __all__ = ["Line", "Segment", "join_line", "line_hash", "read_lines", "segments", "split_line"]
 
 OPENING = b'{"n":'
@@ -102,10 +100,3 @@ def open_path(folder: Path, number: int) -> Path:
 def sealed_path(folder: Path, number: int) -> Path:
     """Where segment `number` lies once it is sealed."""
     return folder / f"{number:04d}.parquet"
-
-
-def newest(segment_head: Head, outside: Head | None) -> Head:
-    """The head to go on from: the journal's own, or the one kept outside when the journal has lost lines."""
-    if outside is not None and outside.n > segment_head.n:
-        return outside
-    return segment_head
