@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Coroutine
@@ -15,10 +16,12 @@ from starlette.concurrency import run_in_threadpool
 
 from lancelot import settings
 from lancelot.admission import Admission
+from lancelot.approvals import Approval, ApprovalQueue
 from lancelot.brain.client import LocalModelClient
 from lancelot.brain.supervisor import Supervisor
 from lancelot.brain.tuner import Tuner
 from lancelot.chat import ChatRequest
+from lancelot.comms import read_channel
 from lancelot.config import Config, ConfigStore
 from lancelot.credentials import Credentials
 from lancelot.doctor import Doctor
@@ -43,6 +46,7 @@ from lancelot.upkeep import Upkeep
 
 __all__ = ["Services", "build_services", "running"]
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 TICK_S = 3.0
 BRAIN_PATIENCE_S = 15.0  # how long a request waits for a local model that is starting
@@ -106,6 +110,7 @@ class Services:
         )
         self._opened.append(self.onboarding.close)
         self.doctor = Doctor(self.onboarding, self.receipts, self.config)
+        self.approvals = ApprovalQueue(self.data_dir, self.receipts, notify=self._tell_operator)
         self._router = ModelRouter(
             redactor=self.redactor,
             brain=self.brain,
@@ -114,6 +119,8 @@ class Services:
             config=self.config,
             receipts=self.receipts,
             ledger=OutcomeLedger(self.receipts.database),
+            approvals=self.approvals,
+            flagged=self.upkeep.flagged,
             budgets=BudgetKeeper(self.config, self.usage),
         )
 
@@ -287,6 +294,22 @@ class Services:
             self.supervisor.restart()
         else:
             self.supervisor.start()
+
+    def _tell_operator(self, approval: Approval) -> None:
+        """Send word of a waiting approval through the verified channel; a channel that fails holds nothing up."""
+        words = f"{approval.ask.who} asks: {approval.ask.what} (risk {approval.ask.risk}). Decide under Approvals."
+        channel, deps = self.credentials.comms_url(), self.onboarding.deps
+
+        def send() -> None:
+            if channel is None:
+                deps.terminal.show(words)
+                return
+            try:
+                deps.sender.send(read_channel(channel.get_secret_value()), "Lancelot: an approval waits", words)
+            except LancelotError as problem:
+                log.warning("the operator could not be told of approval %s: %s", approval.id, problem.code)
+
+        threading.Thread(target=send, name="tell-operator", daemon=True).start()
 
     # ---- the local model, for the redactor
 

@@ -81,12 +81,14 @@ async def chat_completions(request: Request, caller: CallerDep, services: Servic
         if not chat.stream:
             answered = await until_gone(request, route.handle(chat, context=context))
             return Response(
-                orjson.dumps(completion(answered)), media_type="application/json", headers=receipt_headers(answered)
+                orjson.dumps(completion(answered, chat.model)),
+                media_type="application/json",
+                headers=receipt_headers(answered),
             )
         stream = await until_gone(request, route.stream(chat, context=context))
         include_usage = bool((chat.stream_options or {}).get("include_usage"))
         # the place is held until the stream has ended
-        return HeldStream(stream, events(stream, include_usage), place.pop_all())
+        return HeldStream(stream, events(stream, include_usage, chat.model), place.pop_all())
 
 
 @router.post("/utility/{task}", summary="One task of the local utility model")
@@ -170,6 +172,7 @@ def receipt_headers(answered: RoutedResponse | RoutedStream) -> dict[str, str]:
         "x-lancelot-receipt": answered.receipt_id,
         "x-lancelot-request": answered.request_id,
         "x-lancelot-lane": str(answered.lane),
+        "x-lancelot-model": answered.model,
         "x-lancelot-redactions": counts or "none",
     }
     if answered.warning:
@@ -190,13 +193,13 @@ def usage_object(usage: Usage | None) -> dict[str, Any]:
     }
 
 
-def completion(answered: RoutedResponse) -> dict[str, Any]:
-    """OpenAI's chat.completion object."""
+def completion(answered: RoutedResponse, asked: str) -> dict[str, Any]:
+    """OpenAI's chat.completion object; its model is the name asked for and, behind a slash, the one that answered."""
     return {
         "id": f"chatcmpl-{answered.request_id}",
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": answered.model,
+        "model": f"{asked}/{answered.model}",
         "choices": [
             {
                 "index": 0,
@@ -225,13 +228,13 @@ class HeldStream(StreamingResponse):
                 await self._stream.aclose()
 
 
-async def events(stream: RoutedStream, include_usage: bool) -> AsyncIterator[bytes]:
+async def events(stream: RoutedStream, include_usage: bool, asked: str) -> AsyncIterator[bytes]:
     """Server-sent chunks in OpenAI's form. An error after the first byte arrives as an error event, then the end."""
     base = {
         "id": f"chatcmpl-{stream.request_id}",
         "object": "chat.completion.chunk",
         "created": int(time.time()),
-        "model": stream.model,
+        "model": f"{asked}/{stream.model}",
     }
     usage: Usage | None = None
     try:

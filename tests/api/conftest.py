@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from lancelot.store.usage import UsageQueries
 
 from lancelot import settings
 from lancelot.admission import Admission
 from lancelot.api.app import DESCRIPTION, install
+from lancelot.approvals import ApprovalQueue
 from lancelot.config import ConfigStore
 from lancelot.errors import NotReady
 from lancelot.keys import Keys
@@ -26,6 +26,7 @@ from lancelot.providers.profiles import profile
 from lancelot.redaction.redactor import Redactor
 from lancelot.routing.router import ModelRouter
 from lancelot.store.ledger import ReceiptStore
+from lancelot.store.usage import UsageQueries
 from tests.fakes import FakeProvider
 from tests.routing.fakes import FakeBrain
 
@@ -45,6 +46,7 @@ class FakeServices:
         self.brain = FakeBrain()
         self.redactor = Redactor(self.config.current.router.redaction.policies)
         self.waiting_for: list[str] = []
+        self.approvals = ApprovalQueue(data_dir, self.receipts)
         self._router = ModelRouter(
             redactor=self.redactor,
             brain=self.brain,
@@ -52,6 +54,7 @@ class FakeServices:
             profile=profile(self.config.current, "openai"),
             config=self.config,
             receipts=self.receipts,
+            approvals=self.approvals,
         )
 
     def missing(self) -> list[str]:
@@ -105,13 +108,13 @@ def provider() -> FakeProvider:
     return FakeProvider("Understood: <EMAIL_1>.")
 
 
-@pytest.fixture
-def gateway(data_folder: Path, provider: FakeProvider) -> Iterator[Gateway]:
-    """A served gateway; stopped and its store closed afterwards."""
-    services = FakeServices(data_folder, provider)
+@contextmanager
+def serve(folder: Path, provider: FakeProvider) -> Iterator[Gateway]:
+    """A served gateway with its data in the folder; stopped and its store closed afterwards."""
+    services = FakeServices(folder, provider)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> Any:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = services
         yield
 
@@ -129,7 +132,16 @@ def gateway(data_folder: Path, provider: FakeProvider) -> Iterator[Gateway]:
     thread.start()
     assert started.wait(20)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Gateway(f"http://127.0.0.1:{port}", services.keys.token(), services, provider)
-    server.should_exit = True
-    thread.join(20)
-    services.receipts.close()
+    try:
+        yield Gateway(f"http://127.0.0.1:{port}", services.keys.token(), services, provider)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        services.receipts.close()
+
+
+@pytest.fixture
+def gateway(data_folder: Path, provider: FakeProvider) -> Iterator[Gateway]:
+    """A served gateway in front of the fixture `provider`."""
+    with serve(data_folder, provider) as served:
+        yield served
