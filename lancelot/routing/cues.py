@@ -18,11 +18,15 @@ __all__ = ["Cue", "cues", "read_cues"]
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One cue: fires on a word of `words`, or a phrase of `pattern`, or a substring beyond ASCII."""
+    """One cue: fires on a word of `words`, a phrase of `pattern` or a substring beyond ASCII.
+
+    `triggers`: the pattern is tried only when one of these words occurs.
+    """
 
     name: str
     weight: float
     words: frozenset[str]
+    triggers: frozenset[str]
     pattern: re.Pattern[str] | None
     substrings: tuple[str, ...]
 
@@ -30,7 +34,7 @@ class Cue:
         """True when it is in the newest user message."""
         if not self.words.isdisjoint(words):
             return True
-        if self.pattern is not None and self.pattern.search(lowered):
+        if self.pattern is not None and not self.triggers.isdisjoint(words) and self.pattern.search(lowered):
             return True
         return bool(self.substrings) and not lowered.isascii() and any(one in lowered for one in self.substrings)
 
@@ -44,6 +48,7 @@ def read_cues() -> tuple[Cue, ...]:
             one["name"],
             float(one["weight"]),
             frozenset(one.get("words", "").split()),
+            frozenset(one.get("triggers", "").split()),
             re.compile(one["pattern"]) if "pattern" in one else None,
             tuple(one.get("substrings", ())),
         )

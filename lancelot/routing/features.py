@@ -22,6 +22,8 @@ _CODE = re.compile(
 _MATH = re.compile(r"\\(?:frac|sqrt|sum|int|le|ge|cdot|text|begin)|\$[^$\n]+\$|[=<>≤≥^∑√∫]|\d\s*[-+*/]\s*\d")
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.M)
 _CHOICE = re.compile(r"^\s*\(?[A-J][.):]\s", re.M)
+_CODE_SIGNS = frozenset("`(#=;{}*")  # without one of these there is no code to count
+_MATH_SIGNS = frozenset("\\$=<>≤≥^∑√∫+*/-")
 _CONSTRAINT = frozenset(
     ("must", "should", "only", "never", "without", "unless", "except", "exactly", "least", "most", "not", "cannot")
 )
@@ -126,7 +128,7 @@ def _count(
     images: int,
     structured: bool,
 ) -> Features:
-    lowered = text.lower()
+    lowered, several = text.lower(), "\n" in text
     words = words_of(lowered)
     vocabulary = frozenset(words) if full is text else frozenset(words_of(full.lower()))
     return Features(
@@ -137,10 +139,10 @@ def _count(
         chars=len(text),
         turns=turns,
         context_tokens=math.ceil(total / 3.2),
-        code=len(_CODE.findall(text)),
-        maths=len(_MATH.findall(text)),
-        items=len(_ITEM.findall(text)),
-        choices=len(_CHOICE.findall(text)),
+        code=len(_CODE.findall(text)) if not _CODE_SIGNS.isdisjoint(text) else 0,
+        maths=len(_MATH.findall(text)) if not _MATH_SIGNS.isdisjoint(text) else 0,
+        items=len(_ITEM.findall(text)) if several else 0,
+        choices=len(_CHOICE.findall(text)) if several else 0,
         numbers=sum(word[0].isdigit() for word in words),
         questions=text.count("?") + text.count("？"),
         constraints=sum(word in _CONSTRAINT for word in words),

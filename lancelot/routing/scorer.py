@@ -67,6 +67,7 @@ class Scorer:
         self._by_type = weights["by_type"].astype(np.float64)
         self._bias = float(weights["bias"])
         self._knots = weights["knots"].astype(np.float64)  # gain at need 0, 1/20, …, 1
+        self._needs = np.linspace(0, 1, len(self._knots))
         self._seen = np.unpackbits(weights["vocabulary"])
         self._signals = weights["signals"].astype(np.float64)
         self._half = float(weights["signal_half"])
@@ -109,7 +110,7 @@ class Scorer:
         row = (dense_row(text, words) - self._mean) / self._std
         gain = float(values @ self._words[places]) + float(row @ self._dense) + float(chances @ self._by_type)
         gain += self._bias
-        need = float(np.interp(gain, self._knots, np.linspace(0, 1, len(self._knots))))
+        need = float(np.interp(gain, self._knots, self._needs))
         return gain, need, best, float(chances[best]), float(likeness.max())
 
 
