@@ -34,8 +34,8 @@ from local_models.plans import (
     redact_plan,
     schema_fields,
 )
-from local_models.results import Classified, Extracted, FoundSpan, Redacted, Rewritten, Summarized, find_spans
-from local_models.windows import windows
+from local_models.results import Classified, Extracted, Redacted, Rewritten, Summarized, find_spans
+from local_models.windows import MOST_WINDOWS, windows
 from local_models.work import Plan, Prefix, Room, Ticket
 from local_models.writing import Written
 
@@ -54,15 +54,16 @@ class EngineSettings:
     Attributes:
         task_cells, chat_cells: KV cache of the two contexts.
         width: most tokens of one forward pass; small, so that a short request never waits long behind a long one.
-        window: most tokens of a text read at once.
+        window: most tokens of a text read at once; redact_window: for redact, which overlooks things in longer ones.
         threads: 0 takes the CPUs this process may use.
         capacity: waiting requests before new ones are refused.
     """
 
     task_cells: int = 4096
     chat_cells: int = 3072
-    width: int = 128
+    width: int = 192
     window: int = 640
+    redact_window: int = 192
     overlap: int = 48
     threads: int = 0
     capacity: int = 256
@@ -197,25 +198,21 @@ class Engine:
         """
         prefix = self._own("summarize", "Text:")
         prompt = Prompt(prefix, self._windows(text, prefix))
-        texts = self._texts(prompt)
         limit = 110
         ticket: Ticket[Summarized]
 
         def plan(room: Room) -> Plan[Summarized]:
-            written = yield from answer_plan(room, prompt, limit=limit, count=lambda n: self._count(ticket, n))
-            checked = [guards.guard_summary(_clean(w), t) for w, t in zip(written, texts, strict=True)]
-            if len(checked) == 1:
-                return Summarized(checked[0][0], checked[0][1], 1)
-            joined = " ".join(part for part, _ in checked)
-            short = self._weights.tokens(" " + joined)[: self.settings.window]
-            again = yield from answer_plan(
-                room,
-                Prompt(prefix, [[*short, *self._tail]]),
-                limit=limit,
-                count=lambda n: self._count(ticket, n),
-            )
-            summary, redone = guards.guard_summary(_clean(again[0]), joined)
-            return Summarized(summary, redone, len(checked))
+            bodies, windows_read = prompt.bodies, 0
+            while True:  # a long text is summarised window by window, then the summaries, until one is left
+                written = yield from answer_plan(
+                    room, Prompt(prefix, bodies), limit=limit, count=lambda n: self._count(ticket, n)
+                )
+                texts = [self._weights.text(body[: -len(self._tail)]) for body in bodies]
+                checked = [guards.guard_summary(_clean(w), t) for w, t in zip(written, texts, strict=True)]
+                windows_read = windows_read or len(bodies)
+                if len(checked) == 1:
+                    return Summarized(checked[0][0], checked[0][1], windows_read)
+                bodies = self._windows(" ".join(part for part, _ in checked), prefix)
 
         ticket = self._submit(plan, self._need(prompt) + limit, caller, deadline)
         return ticket
@@ -227,15 +224,17 @@ class Engine:
             BadTask: empty text.
         """
         prefix = self._own("redact", "Text:")
-        prompt = Prompt(prefix, self._windows(text, prefix, overlap=self.settings.overlap))
-        texts = self._texts(prompt)
+        size = self.settings.redact_window
+        prompt = Prompt(prefix, self._windows(text, prefix, overlap=self.settings.overlap, most=size))
         limit = 320
         ticket: Ticket[Redacted]
 
         def plan(room: Room) -> Plan[Redacted]:
-            found = yield from redact_plan(room, prompt, texts, limit=limit, count=lambda n: self._count(ticket, n))
-            spans: list[FoundSpan] = find_spans(text, [line for lines in found for line in lines])
-            return Redacted(spans, len(texts))
+            own = [body[: -len(self._tail)] for body in prompt.bodies]
+            found = yield from redact_plan(
+                room, prefix, own, self._tail, limit=limit, count=lambda n: self._count(ticket, n)
+            )
+            return Redacted(find_spans(text, found), len(own))
 
         ticket = self._submit(plan, self._need(prompt) + limit, caller, deadline)
         return ticket
@@ -388,6 +387,8 @@ class Engine:
         finally:
             for batcher in self.batchers().values():
                 batcher.close()
+                if not self._stopping:  # a defect ended this thread: nobody may wait for ever
+                    batcher.abandon(EngineFailed("The local model's engine has failed.", code="engine_dead"))
 
     def _notify(self) -> None:
         with self._condition:
@@ -427,17 +428,16 @@ class Engine:
     def _most_body(self, prefix: Prefix, answer: int) -> int:
         return self.settings.task_cells // 2 - prefix.length - answer
 
-    def _windows(self, text: str, prefix: Prefix, *, overlap: int = 0) -> list[list[int]]:
+    def _windows(self, text: str, prefix: Prefix, *, overlap: int = 0, most: int = 0) -> list[list[int]]:
         if not text.strip():
             raise BadTask("`text` is empty.", param="text")
-        size = min(self.settings.window, self._most_body(prefix, 400))
+        size = min(most or self.settings.window, self._most_body(prefix, 400))
         if size < 64:
             raise BadTask("The labels or the schema are too long for the local model.", code="prefix_too_long")
         tokens = self._weights.tokens(" " + text.strip())
-        return [[*part, *self._tail] for part in windows(tokens, size, overlap=overlap, breaks=self._breaks)]
-
-    def _texts(self, prompt: Prompt) -> list[str]:
-        return [self._weights.text(body[: -len(self._tail)]) for body in prompt.bodies]
+        count = MOST_WINDOWS * self.settings.window // size  # texts may be equally long whatever the window
+        parts = windows(tokens, size, overlap=overlap, breaks=self._breaks, most=count)
+        return [[*part, *self._tail] for part in parts]
 
     def _need(self, prompt: Prompt) -> int:
         own = 0 if prompt.prefix.pinned else len(prompt.prefix.tokens)

@@ -44,7 +44,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Log-probabilities in the order of the labels (upper bounds where a label was out of the race early)."""
+    """Log-probabilities but for one constant, in the order of the labels; upper bounds where a label was out of the
+    race early."""
 
     scores: list[float] = field(default_factory=list)
 
@@ -81,7 +82,8 @@ def score_labels(
         every: complete scores for all labels, not only the best.
     """
     handicaps = [PRIOR_WEIGHT * prior for prior in priors or [0.0] * len(labels)]
-    firsts = log_probabilities(row, [tokens[0] for tokens in labels])
+    # all labels share the first token's normaliser, so it changes neither their order nor their shares
+    firsts = [float(row[tokens[0]]) for tokens in labels]
     race = [
         Candidate(list(tokens), first - handicap, 1)
         for tokens, first, handicap in zip(labels, firsts, handicaps, strict=True)

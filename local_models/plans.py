@@ -14,6 +14,8 @@ from local_models.writing import Constraint, Sampling, Written, write
 
 __all__ = ["answer_plan", "classify_plan", "extract_plan", "free_plan", "prior_plan", "redact_plan"]
 
+SMALLEST_PART = 96  # tokens
+OVERLAP = 16
 Count = Callable[[int], None]
 
 
@@ -67,6 +69,7 @@ def answer_plan(
         rule = constraint(index) if constraint else None
         answers.append((yield from write(room, whole, rows[-1], limit=limit, constraint=rule, count=count)))
         room.rewind(at)
+    room.release(at)
     return answers
 
 
@@ -92,17 +95,28 @@ def extract_plan(
 
 
 def redact_plan(
-    room: Room, prompt: Prompt, texts: Sequence[str], *, limit: int, count: Count | None = None
-) -> Plan[list[list[tuple[str, str]]]]:
-    """For each window (whose text is given too) the (type, text) lines the model found."""
-    lines: list[SpanLines] = []
-
-    def begin(window: int) -> SpanLines:
-        lines.append(SpanLines(texts[window]))
-        return lines[-1]
-
-    yield from answer_plan(room, prompt, limit=limit, constraint=begin, count=count)
-    return [line.lines for line in lines]
+    room: Room,
+    prefix: Prefix,
+    parts: Sequence[Sequence[int]],
+    tail: Sequence[int],
+    *,
+    limit: int,
+    count: Count | None = None,
+) -> Plan[list[tuple[str, str]]]:
+    """(type, text) lines of all windows. A window with more spans than fit into the answer is read again in halves."""
+    lines: list[tuple[str, str]] = []
+    waiting = [list(part) for part in parts]
+    while waiting:
+        part = waiting.pop(0)
+        rule = SpanLines(room.weights.text(part))
+        (written,) = yield from answer_plan(
+            room, Prompt(prefix, [[*part, *tail]]), limit=limit, constraint=lambda _, rule=rule: rule, count=count
+        )
+        lines += rule.lines
+        if written.finish == "length" and len(part) > SMALLEST_PART:
+            middle = len(part) // 2
+            waiting[:0] = [part[: middle + OVERLAP], part[middle - OVERLAP :]]
+    return lines
 
 
 def free_plan(

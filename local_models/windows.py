@@ -12,12 +12,17 @@ MOST_WINDOWS = 64
 
 
 def windows(
-    tokens: Sequence[int], size: int, *, overlap: int = 0, breaks: frozenset[int] = frozenset()
+    tokens: Sequence[int],
+    size: int,
+    *,
+    overlap: int = 0,
+    breaks: frozenset[int] = frozenset(),
+    most: int = MOST_WINDOWS,
 ) -> list[list[int]]:
     """Cut tokens into windows of at most `size`, preferably after a token of `breaks` (line ends, full stops).
 
     Raises:
-        BadTask: more than MOST_WINDOWS would be needed; the text is refused, never cut.
+        BadTask: more than `most` would be needed; the text is refused, never cut.
     """
     made: list[list[int]] = []
     start = 0
@@ -28,10 +33,10 @@ def windows(
         made.append(list(tokens[start:end]))
         if end >= len(tokens):
             return made
-        if len(made) == MOST_WINDOWS:
+        if len(made) == most:
             raise BadTask(
                 "The text is too long for the local model.",
                 code="text_too_long",
-                hint=f"Send at most about {MOST_WINDOWS * size * 3:,} characters at once.",
+                hint=f"Send at most about {most * size * 3:,} characters at once.",
             )
         start = max(end - overlap, start + 1)
