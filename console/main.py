@@ -14,13 +14,16 @@ st.set_page_config(page_title="Lancelot", page_icon=":material/shield:", layout=
 PAGES = {
     "overview": ("war_room/overview.py", "Overview", "monitoring"),
     "setup": ("onboarding/page.py", "Set-up", "flag"),
+    "approvals-queue": ("war_room/approvals.py", "Approvals", "approval_delegation"),
+    "decisions": ("war_room/router.py", "Router", "alt_route"),
+    "costs": ("war_room/costs.py", "Cost & tokens", "payments"),
     "ask": ("war_room/ask.py", "Ask", "chat"),
     "redaction-lab": ("war_room/redaction_lab.py", "Redaction lab", "science"),
     "receipts": ("war_room/receipts.py", "Receipts", "receipt_long"),
     "local-model": ("war_room/local_model.py", "Local model", "memory"),
 }
 SECTIONS = {
-    "War Room": ["overview", "receipts", "local-model", "setup"],
+    "War Room": ["overview", "approvals-queue", "decisions", "receipts", "costs", "local-model", "setup"],
     "Use": ["ask", "redaction-lab"],
 }
 

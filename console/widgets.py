@@ -89,13 +89,16 @@ def empty_state(title: str, what_next: str, icon: str = ":material/inbox:") -> N
 
 
 def money(amount: Decimal | str | None) -> str:
-    """US dollars with as many digits as it takes; "unknown" for None."""
+    """US dollars, to the cent or to four significant digits; "unknown" for None. Tables and files keep every digit."""
     if amount is None:
         return "unknown"
     value = Decimal(amount)
     if value == 0:
         return "$0"
-    return f"${value:,.2f}" if value >= 1 else f"${value.normalize():f}"
+    if value >= 1:
+        return f"${value:,.2f}"
+    digits = 3 - value.adjusted()  # four significant ones
+    return f"${round(value, digits).normalize():f}"
 
 
 def tokens(count: int | None) -> str:

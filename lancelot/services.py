@@ -110,6 +110,7 @@ class Services:
         )
         self._opened.append(self.onboarding.close)
         self.doctor = Doctor(self.onboarding, self.receipts, self.config)
+        self.budgets = BudgetKeeper(self.config, self.usage)
         self.approvals = ApprovalQueue(self.data_dir, self.receipts, notify=self._tell_operator)
         self._router = ModelRouter(
             redactor=self.redactor,
@@ -121,7 +122,7 @@ class Services:
             ledger=OutcomeLedger(self.receipts.database),
             approvals=self.approvals,
             flagged=self.upkeep.flagged,
-            budgets=BudgetKeeper(self.config, self.usage),
+            budgets=self.budgets,
         )
 
     # ---- life
@@ -256,6 +257,10 @@ class Services:
         return self._router.explain(chat).to_dict()
 
     # ---- what pages and routes show
+
+    def budget_banner(self) -> str | None:
+        """Why lanes are narrowed at the moment, in words; None when they are not."""
+        return self.budgets.banner()
 
     def onboarding_state(self) -> str:
         """The set-up's state by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import streamlit as st
@@ -12,6 +13,8 @@ from lancelot.errors import LancelotError
 from lancelot.onboarding.flow import OnboardingFlow
 
 __all__ = ["command", "hand_in", "said"]
+
+SHOWN_S = 30.0
 
 
 def hand_in(flow: OnboardingFlow, state: str, values: dict[str, Any]) -> None:
@@ -24,7 +27,7 @@ def hand_in(flow: OnboardingFlow, state: str, values: dict[str, Any]) -> None:
             show_error(refused)
             return
         st.rerun()  # the flow keeps this problem, so every tab shows it
-    remember("setup_said", ("info", str(answer["note"])) if answer.get("note") else None)
+    tell("info", str(answer.get("note") or ""))
     st.rerun()
 
 
@@ -34,21 +37,25 @@ def command(flow: OnboardingFlow, name: str, confirm: bool = False) -> None:
         with st.spinner("One moment…"):
             answer = flow.command(name, confirm)
     except LancelotError as refused:
-        remember("setup_said", ("error", f"**{refused.title}** {refused.hint}"))
+        tell("error", f"**{refused.title}** {refused.hint}")
         st.rerun()
     remember("setup_confirm", answer["needs_confirm"])
     lines = [answer["text"]]
     for repair in answer["repairs"]:
         plan = " ".join(repair["plan"]) or "Only you can do this."
         lines.append(f"- {repair['finding']} *Plan:* {plan} *Afterwards:* {repair['detail']}")
-    remember("setup_said", ("success" if answer["done"] else "info", "\n".join(lines)))
+    tell("success" if answer["done"] else "info", "\n".join(lines))
     st.rerun()
 
 
+def tell(kind: str, text: str) -> None:
+    """Keep a message for the next draws of this tab; an empty one takes the old one away."""
+    remember("setup_said", (kind, text, time.monotonic() + SHOWN_S) if text else None)
+
+
 def said() -> None:
-    """What the last action answered; shown once."""
+    """What the last action answered: shown until the next one, for half a minute at most (pages redraw themselves)."""
     told = recall("setup_said", tuple)
-    remember("setup_said", None)
-    if told:
-        kind, text = told
+    if told and time.monotonic() < told[2]:
+        kind, text, _ = told
         {"error": st.error, "success": st.success}.get(kind, st.info)(text)

@@ -111,7 +111,7 @@ def local_model(flow: OnboardingFlow, status: Status) -> None:
         st.warning("The lock file of the local model cannot be read. REPAIR says more.")
         return
     st.markdown(
-        f"| | |\n|---|---|\n| Model | {model['id']} |\n| Publisher | {model['publisher']} |\n"
+        f"| Model | {model['id']} |\n|---|---|\n| Publisher | {model['publisher']} |\n"
         f"| Size | {model['bytes'] / 1e6:.1f} MB |\n| Licence | [{model['licence']}]({model['licence_url']}) |\n"
         f"| Source | {', then '.join(model['sources'])} |\n| Memory | about {model['min_memory_mb']} MB |\n"
         f"| SHA-256 | `{model['sha256'][:16]}…` |"
