@@ -6,43 +6,35 @@ Until then the ledger keeps them in memory, so `get` and `page` see a receipt th
 
 from __future__ import annotations
 
-import itertools
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
-from lancelot.errors import DiskFull, LancelotError, StoreError
+from lancelot.errors import DiskFull, StoreError
 from lancelot.settings import data_dir as default_data_dir
 from lancelot.store.chain import VerifyReport, verify
-from lancelot.store.database import Database
 from lancelot.store.export import export
 from lancelot.store.journal import Entry, Journal, JournalFile
-from lancelot.store.lines import open_path, sealed_path, segments
-from lancelot.store.loader import load, loaded_number, replay
-from lancelot.store.migrations import migrate
+from lancelot.store.loader import replay
+from lancelot.store.loading import Loading
+from lancelot.store.migrations import open_database
 from lancelot.store.pages import COLUMNS, MAX_PAGE, ReceiptFilters, numbered, read_cursor, select
 from lancelot.store.prune import PruneReport, carry_out, last_older, prune
 from lancelot.store.receipts import Receipt, new_id
-from lancelot.store.rollup import catch_up, merge
 from lancelot.store.rows import decode, encode
-from lancelot.store.segments import ensure_empty, seal, sealed_head
+from lancelot.store.sealing import Sealer
+from lancelot.store.segments import ensure_empty
 from lancelot.store.stats import decision_stats
 
 __all__ = ["ReceiptStore", "StoreState"]
 
-LINGER_S = 0.25  # how long the loader lets a batch grow
 BATCH = 2_000
-BACKLOG_LIMIT = 200_000  # receipts in memory while the database cannot be written; beyond it, writes are refused
-GRACE_S = 10.0  # a sealed segment's JSON lines stay this long for readers that are in them
-RETRY_S = 2.0
-ROLL_UP_EVERY = 20_000  # receipts between two additions to the hourly sums, when nobody asks for them
 CHECK_S = 1.0
 FLUSH_S = 2.0
 ROOM_BYTES = 32 * 2**20
@@ -79,37 +71,28 @@ class ReceiptStore:
     ) -> None:
         self.data_dir = data_dir or default_data_dir()
         self.journal_folder = self.data_dir / "journal"
-        self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
-        self._waiting: dict[str, tuple[int, bytes]] = {}  # by receipt id, in order of number
         self._listeners: list[Callable[[Receipt], None]] = []
-        self._to_seal: list[int] = []
-        self._to_remove: list[tuple[float, Path]] = []
-        self._problem: LancelotError | None = None
-        self._sealing = threading.Lock()
+        self._listener_problem: StoreError | None = None
         self._checked = 0.0
-        self._rolled = 0
-        self._urgent = False
-        self._closing = False
-        self.database, rebuilt = _open_database(self.data_dir / "lancelot.duckdb")
-        try:
+        self._sealer = Sealer(self.journal_folder)
+        with ExitStack() as opened:
+            self.database, rebuilt = open_database(self.data_dir / "lancelot.duckdb")
+            opened.callback(self.database.close)
+            self._loading = Loading(self.database, self._sealer)
             self.journal = Journal(
                 self.journal_folder,
                 seal_at=seal_at,
                 on_commit=self._committed,
-                on_full=self._full,
+                on_full=self._sealer.full,
                 open_file=open_file,
             )
+            opened.callback(self.journal.close)
             ensure_empty(self.journal_folder)
             carry_out(self.data_dir, self.database)
             self.replayed = replay(self.database, self.journal_folder)
-            self._loaded = loaded_number(self.database)
-        except BaseException:
-            self.database.close()
-            raise
-        self._collect_full_segments()
-        self._loader = threading.Thread(target=self._run_loader, name="receipt-loader", daemon=True)
-        self._loader.start()
+            opened.pop_all()
+        self._sealer.collect(self.journal.open_segment)
+        self._loading.start()
         self._tell_recovery(rebuilt)
 
     # ---- writing
@@ -120,13 +103,13 @@ class ReceiptStore:
         Raises:
             DiskFull, StoreError: it is not kept.
         """
-        self._refuse_backlog()
+        self._loading.refuse_backlog()
         self.journal.append(encode(receipt), receipt)
         return receipt
 
     async def awrite(self, receipt: Receipt) -> Receipt:
         """The same for event loops: the loop goes on while the disk works, and callers share one fsync."""
-        self._refuse_backlog()
+        self._loading.refuse_backlog()
         await self.journal.append_async(encode(receipt), receipt)
         return receipt
 
@@ -134,7 +117,7 @@ class ReceiptStore:
         """Keep a backlog (imports, demonstrations) with few fsyncs; all durable when this returns."""
         for start in range(0, len(receipts), BATCH):
             part = receipts[start : start + BATCH]
-            self._refuse_backlog()
+            self._loading.refuse_backlog()
             self.journal.append_many([encode(receipt) for receipt in part], part)
 
     def check(self) -> None:
@@ -144,7 +127,7 @@ class ReceiptStore:
             DiskFull: less than 32 MiB are free on the data folder's disk.
             StoreError: the last write failed and a small probe still does, or the database is far behind.
         """
-        self._refuse_backlog()
+        self._loading.refuse_backlog()
         now = time.monotonic()
         if now - self._checked < CHECK_S and self.journal.problem is None:
             return
@@ -169,10 +152,9 @@ class ReceiptStore:
 
     def get(self, receipt_id: str) -> Receipt | None:
         """One receipt, or None when there is none with this id (any more)."""
-        with self._lock:
-            found = self._waiting.get(receipt_id)
+        found = self._loading.find(receipt_id)
         if found is not None:
-            return decode(found[1])
+            return decode(found)
         rows = self.database.query(
             f"SELECT {COLUMNS} FROM receipts WHERE id = ? LIMIT 1",  # noqa: S608 - our own column names
             [receipt_id],
@@ -247,9 +229,9 @@ class ReceiptStore:
         """
         self.flush()
         through = last_older(self.database, before)
-        with self._sealing:
+        with self._sealer.lock:
             if through > 0:
-                self._seal_through(through)
+                self._sealer.seal_through(self.journal, through)
             report = prune(self.data_dir, self.database, through, before)
         if report.tombstone is not None:
             self.event("receipts_pruned", **report.to_dict())
@@ -259,170 +241,41 @@ class ReceiptStore:
     def quiet(self) -> Iterator[None]:
         """Everything written is loaded, and no segment is sealed or removed inside; receipts can still be written."""
         self.flush()
-        with self._sealing:
+        with self._sealer.lock:
             yield
-
-    def _seal_through(self, n: int) -> None:
-        """Begin a new segment if line n lies in the open one, and seal everything up to it."""
-        if not any(segment.sealed and sealed_head(segment.path).n >= n for segment in segments(self.journal_folder)):
-            self.journal.rotate()
-        while self._seal_next():
-            continue
 
     # ---- state
 
     def state(self) -> StoreState:
         """Lines written and loaded, and what the loader has to say."""
-        with self._lock:
-            waiting, problem = len(self._waiting), self._problem
-        return StoreState(self.journal.head.n, self._loaded, waiting, problem.to_dict() if problem else None)
+        problem = self._loading.problem or self._listener_problem
+        waiting = len(self._loading.waiting())
+        return StoreState(self.journal.head.n, self._loading.loaded, waiting, problem.to_dict() if problem else None)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until everything written so far is in the database; False when that took longer than `timeout` s."""
-        target = self.journal.head.n
-        deadline = time.monotonic() + timeout
-        with self._lock:
-            while self._loaded < target:
-                self._urgent = True
-                self._work.notify_all()
-                rest = deadline - time.monotonic()
-                if rest <= 0:
-                    return False
-                self._work.wait(min(rest, 0.5))
-        return True
+        return self._loading.flush(self.journal.head.n, timeout)
 
     def close(self) -> None:
         """Finish loading and let go of journal and database. Safe to call twice."""
         self.journal.close()
-        with self._lock:
-            self._closing = True
-            self._work.notify_all()
-        self._loader.join()
+        self._loading.stop()
         self.database.close()
 
-    # ---- the journal's callbacks (in the committing thread)
-
     def _committed(self, entries: Sequence[Entry]) -> None:
-        with self._lock:
-            for entry in entries:
-                key = entry.tag.id if isinstance(entry.tag, Receipt) else str(entry.n)
-                if key in self._waiting:  # the same receipt once more: one row in the end
-                    key = f"{key} {entry.n}"
-                self._waiting[key] = (entry.n, entry.payload)
-            self._work.notify_all()
+        """In the committing thread, after the fsync and before any writer goes on."""
+        self._loading.take(entries)
         for listener in self._listeners:
             for entry in entries:
                 if isinstance(entry.tag, Receipt):
                     try:
                         listener(entry.tag)
                     except Exception as problem:  # noqa: BLE001 - thread boundary: the receipt is written all the same
-                        self._problem = StoreError(f"A listener to receipts failed: {type(problem).__name__}.")
-
-    def _full(self, number: int) -> None:
-        with self._lock:
-            self._to_seal.append(number)
-
-    def _refuse_backlog(self) -> None:
-        if len(self._waiting) >= BACKLOG_LIMIT:
-            raise StoreError("Too many receipts wait for the database.", code="store_backlog", retry_after=RETRY_S)
+                        name = type(problem).__name__
+                        self._listener_problem = StoreError(f"A listener to receipts failed: {name}.")
 
     def _in_memory(self) -> Iterable[tuple[int, Receipt]]:
-        with self._lock:
-            waiting = list(self._waiting.values())
-        return [(n, decode(payload)) for n, payload in waiting if _is_receipt(payload)]
-
-    # ---- the loader
-
-    def _run_loader(self) -> None:
-        while True:
-            with self._lock:
-                while not (self._waiting or self._to_seal or self._closing or self._removal_due()):
-                    self._work.wait(GRACE_S if self._to_remove else None)
-                if self._waiting and not self._hurry():
-                    self._work.wait_for(self._hurry, LINGER_S)
-                self._urgent = False
-                if self._closing and (not self._waiting or self._problem is not None):
-                    break
-                batch = list(itertools.islice(self._waiting.items(), BATCH))
-            if not self._load(batch):
-                with self._lock:
-                    self._work.wait_for(lambda: self._closing, RETRY_S)
-            self._tidy()
-
-    def _removal_due(self) -> bool:
-        return any(when <= time.monotonic() for when, _ in self._to_remove)
-
-    def _hurry(self) -> bool:
-        return self._urgent or self._closing or len(self._waiting) >= BATCH
-
-    def _load(self, batch: list[tuple[str, tuple[int, bytes]]]) -> bool:
-        if not batch:
-            return True
-        try:
-            load(self.database, [record for _, record in batch])
-        except LancelotError as problem:
-            self._problem = problem
-            return False
-        except Exception as problem:  # noqa: BLE001 - thread boundary: a strange record must not end the loader
-            self._problem = StoreError(f"A receipt cannot be loaded: {type(problem).__name__}.")
-            return False
-        with self._lock:
-            self._problem = None
-            for key, _ in batch:
-                self._waiting.pop(key, None)
-            self._loaded = max(self._loaded, batch[-1][1][0])
-            self._work.notify_all()
-        return True
-
-    # ---- sealing
-
-    def _collect_full_segments(self) -> None:
-        """Segments a former run filled without sealing them."""
-        for segment in segments(self.journal_folder):
-            if segment.number >= self.journal.open_segment:
-                continue
-            if not segment.sealed:
-                self._to_seal.append(segment.number)
-            elif open_path(self.journal_folder, segment.number).exists():
-                self._to_remove.append((time.monotonic() + GRACE_S, open_path(self.journal_folder, segment.number)))
-
-    def _tidy(self) -> None:
-        """Seal one full segment, remove JSON lines whose sealed form is old enough, add to the hourly sums."""
-        try:
-            with self._sealing:
-                self._seal_next()
-                self._remove_due()
-            if self._rollup_due():
-                catch_up(self.database)
-                merge(self.database)
-        except (LancelotError, OSError) as problem:
-            self._problem = problem if isinstance(problem, LancelotError) else StoreError()
-
-    def _remove_due(self) -> None:
-        now = time.monotonic()
-        with self._lock:
-            due = [path for when, path in self._to_remove if when <= now]
-            self._to_remove = [item for item in self._to_remove if item[1] not in due]
-        for path in due:
-            path.unlink(missing_ok=True)
-
-    def _seal_next(self) -> bool:
-        """Seal the oldest full segment; False when there is none. A broken one stays as it is."""
-        with self._lock:
-            number = self._to_seal.pop(0) if self._to_seal else None
-        if number is None:
-            return False
-        source, target = open_path(self.journal_folder, number), sealed_path(self.journal_folder, number)
-        if source.exists() and (target.exists() or seal(source, target)):
-            with self._lock:
-                self._to_remove.append((time.monotonic() + GRACE_S, source))
-        return True
-
-    def _rollup_due(self) -> bool:
-        if self._loaded - self._rolled < ROLL_UP_EVERY or self._closing:
-            return False
-        self._rolled = self._loaded
-        return True
+        return [(n, decode(payload)) for n, payload in self._loading.waiting() if _is_receipt(payload)]
 
     # ---- opening
 
@@ -445,23 +298,3 @@ def _once_each(found: list[tuple[int, Receipt]]) -> list[tuple[int, Receipt]]:
 
 def _is_receipt(payload: bytes) -> bool:
     return payload.startswith(b'{"id":') and "request_id" in orjson.loads(payload)
-
-
-def _open_database(path: Path) -> tuple[Database, Path | None]:
-    """The database, brought to the newest shape; a damaged file is moved aside and built anew from the journal."""
-    moved = None
-    try:
-        database = Database(path)
-    except StoreError as problem:
-        if problem.code != "database_damaged":
-            raise
-        moved = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-        path.rename(moved)
-        path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
-        database = Database(path)
-    try:
-        migrate(database)
-    except BaseException:
-        database.close()
-        raise
-    return database, moved

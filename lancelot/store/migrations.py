@@ -6,12 +6,14 @@ step undone and it runs at the next start. A released step is never edited.
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import NamedTuple
 
 from lancelot.errors import StoreError
 from lancelot.store.database import Database
 
-__all__ = ["MIGRATIONS", "Migration", "migrate", "schema_version"]
+__all__ = ["MIGRATIONS", "Migration", "migrate", "open_database", "schema_version"]
 
 
 class Migration(NamedTuple):
@@ -141,3 +143,23 @@ def migrate(database: Database, steps: tuple[Migration, ...] = MIGRATIONS) -> li
             )
         done.append(step.number)
     return done
+
+
+def open_database(path: Path) -> tuple[Database, Path | None]:
+    """The database, brought to the newest shape; a damaged file is moved aside and built anew from the journal."""
+    moved = None
+    try:
+        database = Database(path)
+    except StoreError as problem:
+        if problem.code != "database_damaged":
+            raise
+        moved = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+        path.rename(moved)
+        path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+        database = Database(path)
+    try:
+        migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return database, moved

@@ -66,7 +66,7 @@ def test_pruning_twice_and_pruning_nothing(aged) -> None:
 def test_a_prune_a_kill_interrupted_is_finished_at_the_next_start(aged, tmp_path: Path) -> None:
     store, receipts = aged
     # what a kill right after the tombstone leaves: the note is there, files and rows are too
-    store._seal_through(30)
+    store._sealer.seal_through(store.journal, 30)
     line = next(line for line in read_sealed(store.journal_folder / "0002.parquet") if line.n == 15)
     write_tombstone(store.data_dir, Head(line.n, line.hash), {})
     assert store.verify(full=True).ok
