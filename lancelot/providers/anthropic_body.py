@@ -9,10 +9,22 @@ from lancelot.chat import ChatRequest, Message
 from lancelot.config import ModelEntry
 from lancelot.errors import UnsupportedParameter
 from lancelot.providers.anthropic_schema import closed_schema
-from lancelot.providers.reading import arguments, data_url, file_data, image_url, parts
+from lancelot.providers.reading import (
+    arguments,
+    data_url,
+    file_data,
+    function_of,
+    image_url,
+    is_system,
+    parts,
+    schema_of,
+    system_texts,
+)
 
 __all__ = ["anthropic_body"]
 
+CALLS: Final = "messages.tool_calls"
+FORMAT: Final = "response_format.json_schema"
 DEFAULT_OUTPUT: Final = 16_384  # the API requires a limit; used where neither request nor configuration names one
 EFFORTS: Final = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 CONTINUE: Final = "Continue exactly where your last message ends."
@@ -24,8 +36,8 @@ def anthropic_body(chat: ChatRequest, model: str, takes: ModelEntry | None) -> d
     """The body of a Messages request; what the model refuses is left out or said in words."""
     takes = takes or ModelEntry(provider="anthropic")
     limit = chat.output_limit or takes.default_output_tokens or DEFAULT_OUTPUT
-    system = [part["text"] for message in chat.messages if _is_system(message) for part in _texts(message)]
-    messages = _messages([message for message in chat.messages if not _is_system(message)])
+    system = system_texts(chat.messages)
+    messages = _messages([message for message in chat.messages if not is_system(message)])
     if not takes.prefill and messages and messages[-1]["role"] == "assistant":
         messages.append({"role": "user", "content": [{"type": "text", "text": CONTINUE}]})
     body: dict[str, Any] = {
@@ -47,7 +59,7 @@ def anthropic_body(chat: ChatRequest, model: str, takes: ModelEntry | None) -> d
             body["thinking"] = {"type": "disabled"}
     wanted = chat.response_format or {}
     if wanted.get("type") == "json_schema":
-        schema = (wanted.get("json_schema") or {}).get("schema") or {}
+        schema = schema_of(schema_of(wanted.get("json_schema"), FORMAT).get("schema"), FORMAT)
         output["format"] = {"type": "json_schema", "schema": closed_schema(schema)}
     elif wanted.get("type") == "json_object":
         system.append(JSON_ONLY)
@@ -65,14 +77,6 @@ def anthropic_body(chat: ChatRequest, model: str, takes: ModelEntry | None) -> d
     return body
 
 
-def _is_system(message: Message) -> bool:
-    return message.role in ("system", "developer")
-
-
-def _texts(message: Message) -> list[dict[str, Any]]:
-    return [part for part in parts(message) if part.get("type") == "text"]
-
-
 def _messages(messages: list[Message]) -> list[dict[str, Any]]:
     """Turns of content blocks; neighbours of one role become one turn, as tool results have to."""
     turns: list[dict[str, Any]] = []
@@ -86,7 +90,7 @@ def _messages(messages: list[Message]) -> list[dict[str, Any]]:
                 {
                     "type": "tool_use",
                     "id": _id(call.get("id")),
-                    "name": call["function"]["name"],
+                    "name": function_of(call, CALLS)["name"],
                     "input": arguments(call),
                 }
                 for call in message.tool_calls or []
@@ -133,8 +137,8 @@ def _block(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
-    function = tool.get("function") or {}
-    schema = function.get("parameters") or {"type": "object", "properties": {}}
+    function = function_of(tool, "tools")
+    schema = schema_of(function.get("parameters"), "tools.function.parameters") or {"type": "object", "properties": {}}
     sent: dict[str, Any] = {"name": function.get("name"), "input_schema": schema}
     if function.get("description"):
         sent["description"] = function["description"]
@@ -150,7 +154,7 @@ def _choice(chat: ChatRequest, takes: ModelEntry) -> tuple[dict[str, Any] | None
     if choice in ("auto", "none"):
         sent = {"type": choice}
     elif choice is not None:
-        name = (choice.get("function") or {}).get("name") if isinstance(choice, dict) else None
+        name = function_of(choice, "tool_choice")["name"] if isinstance(choice, dict) else None
         if takes.forced_tool_use:
             sent = {"type": "tool", "name": name} if name else {"type": "any"}
         else:

@@ -11,10 +11,22 @@ from lancelot.chat import ChatRequest, Message
 from lancelot.config import ModelEntry
 from lancelot.errors import UnsupportedParameter
 from lancelot.providers.carried import Carried
-from lancelot.providers.reading import arguments, data_url, file_data, image_url, parts
+from lancelot.providers.reading import (
+    arguments,
+    data_url,
+    file_data,
+    function_of,
+    image_url,
+    is_system,
+    parts,
+    schema_of,
+    system_texts,
+)
 
 __all__ = ["gemini_body"]
 
+CALLS: Final = "messages.tool_calls"
+FORMAT: Final = "response_format.json_schema"
 # the documented stand-in for a thought signature that is not there any more (history of another model, a restart)
 NO_SIGNATURE: Final = "skip_thought_signature_validator"
 LEVELS: Final = {
@@ -26,8 +38,8 @@ CONTINUE: Final = "Continue exactly where your last message ends."
 def gemini_body(chat: ChatRequest, takes: ModelEntry | None, carried: Carried) -> dict[str, Any]:
     """The body of a generateContent request; what the model refuses is left out or said in words."""
     takes = takes or ModelEntry(provider="gemini")
-    system = [part["text"] for message in chat.messages if _is_system(message) for part in parts(message)]
-    contents = _contents([message for message in chat.messages if not _is_system(message)], carried, takes)
+    system = system_texts(chat.messages)
+    contents = _contents([message for message in chat.messages if not is_system(message)], carried, takes)
     if not takes.prefill and contents and contents[-1]["role"] == "model":
         contents.append({"role": "user", "parts": [{"text": CONTINUE}]})
     body: dict[str, Any] = {"contents": contents}
@@ -60,12 +72,8 @@ def _generation(chat: ChatRequest, takes: ModelEntry) -> dict[str, Any]:
     if wanted.get("type") in ("json_object", "json_schema"):
         config["responseMimeType"] = "application/json"
     if wanted.get("type") == "json_schema":
-        config["responseJsonSchema"] = (wanted.get("json_schema") or {}).get("schema") or {}
+        config["responseJsonSchema"] = schema_of(schema_of(wanted.get("json_schema"), FORMAT).get("schema"), FORMAT)
     return config
-
-
-def _is_system(message: Message) -> bool:
-    return message.role in ("system", "developer")
 
 
 def _contents(messages: list[Message], carried: Carried, takes: ModelEntry) -> list[dict[str, Any]]:
@@ -79,7 +87,7 @@ def _contents(messages: list[Message], carried: Carried, takes: ModelEntry) -> l
             role = "model"
             pieces = [_part(part) for part in parts(message)]
             for place, call in enumerate(message.tool_calls or []):
-                names[str(call.get("id"))] = call["function"]["name"]
+                names[str(call.get("id"))] = function_of(call, CALLS)["name"]
                 pieces.append(_call(call, carried, takes, first=place == 0))
         else:
             role, pieces = "user", [_part(part) for part in parts(message)]
@@ -139,17 +147,17 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _declaration(tool: dict[str, Any]) -> dict[str, Any]:
-    function = tool.get("function") or {}
+    function = function_of(tool, "tools")
     sent = {"name": function.get("name")}
     if function.get("description"):
         sent["description"] = function["description"]
-    if function.get("parameters"):
-        sent["parametersJsonSchema"] = function["parameters"]
+    if schema := schema_of(function.get("parameters"), "tools.function.parameters"):
+        sent["parametersJsonSchema"] = schema
     return sent
 
 
 def _calling(choice: str | dict[str, Any], takes: ModelEntry) -> dict[str, Any]:
-    name = (choice.get("function") or {}).get("name") if isinstance(choice, dict) else None
+    name = function_of(choice, "tool_choice")["name"] if isinstance(choice, dict) else None
     if choice in ("auto", "none"):
         return {"mode": str(choice).upper()}
     mode = "ANY" if takes.forced_tool_use else "AUTO"

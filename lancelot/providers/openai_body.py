@@ -8,10 +8,12 @@ from lancelot.chat import ChatRequest, Message
 from lancelot.config import ModelEntry
 from lancelot.errors import UnsupportedParameter
 from lancelot.providers.carried import Carried
-from lancelot.providers.reading import file_data, image_url, parts
+from lancelot.providers.reading import file_data, function_of, image_url, parts, schema_of
 
 __all__ = ["openai_body"]
 
+CALLS: Final = "messages.tool_calls"
+FORMAT: Final = "response_format.json_schema"
 LEAST_OUTPUT: Final = 16  # the API refuses smaller limits
 CARRIED: Final = ("metadata", "parallel_tool_calls", "prompt_cache_key", "safety_identifier", "service_tier", "user")
 
@@ -67,7 +69,7 @@ def _items(message: Message, carried: Carried) -> list[dict[str, Any]]:
         content = message.content if plain else [_part(part, kind) for part in parts(message)]
         items.append({"role": role, "content": content})
     for call in message.tool_calls or []:
-        function = call.get("function") or {}
+        function = function_of(call, CALLS)
         items += carried.get(call.get("id")) or []  # the reasoning that led to the call
         items.append(
             {
@@ -100,11 +102,12 @@ def _part(part: dict[str, Any], kind: str) -> dict[str, Any]:
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     if tool.get("type") != "function":
         raise UnsupportedParameter(f"Tools of type `{tool.get('type')}` are not supported.", param="tools.type")
-    function = tool.get("function") or {}
+    function = function_of(tool, "tools")
+    schema = schema_of(function.get("parameters"), "tools.function.parameters")
     sent = {
         "type": "function",
         "name": function.get("name"),
-        "parameters": function.get("parameters") or {"type": "object", "properties": {}},
+        "parameters": schema or {"type": "object", "properties": {}},
         # the chat form is lenient unless told otherwise, this API strict: say which is meant
         "strict": bool(function.get("strict")),
     }
@@ -114,18 +117,17 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
 def _choice(choice: str | dict[str, Any]) -> str | dict[str, Any]:
     if isinstance(choice, str):
         return choice
-    name = (choice.get("function") or {}).get("name")
-    return {"type": "function", "name": name} if name else choice
+    return {"type": "function", "name": function_of(choice, "tool_choice")["name"]}
 
 
 def _format(wanted: dict[str, Any]) -> dict[str, Any]:
     if wanted.get("type") != "json_schema":
         return {"type": wanted.get("type")}
-    schema = wanted.get("json_schema") or {}
+    schema = schema_of(wanted.get("json_schema"), FORMAT)
     sent = {
         "type": "json_schema",
         "name": schema.get("name") or "answer",
-        "schema": schema.get("schema") or {},
+        "schema": schema_of(schema.get("schema"), FORMAT),
         "strict": bool(schema.get("strict")),
     }
     return sent | ({"description": schema["description"]} if schema.get("description") else {})

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from lancelot.chat import Message
-from lancelot.errors import ProviderMalformed, UnsupportedParameter
+from lancelot.errors import BadInput, ProviderMalformed, UnsupportedParameter
 
 __all__ = [
     "arguments",
@@ -16,9 +16,13 @@ __all__ = [
     "data_url",
     "decoded",
     "file_data",
+    "function_of",
     "image_url",
+    "is_system",
     "objects",
     "parts",
+    "schema_of",
+    "system_texts",
     "text",
     "tool_call",
 ]
@@ -60,12 +64,45 @@ def parts(message: Message) -> list[dict[str, Any]]:
     """A message's content as parts, empty texts left out."""
     if isinstance(message.content, str):
         return [{"type": "text", "text": message.content}] if message.content else []
-    return [part for part in message.content or [] if part.get("type") != "text" or part.get("text")]
+    kept = [part for part in message.content or [] if part.get("type") != "text" or part.get("text")]
+    if any(part.get("type") == "text" and not isinstance(part["text"], str) for part in kept):
+        raise BadInput("A text part needs text.", param="messages.content")
+    return kept
+
+
+def system_texts(messages: list[Message]) -> list[str]:
+    """The texts of the system and developer messages, in order; they take nothing but text."""
+    found = [part for message in messages if is_system(message) for part in parts(message)]
+    if any(part.get("type") != "text" for part in found):
+        raise UnsupportedParameter("A system message takes text only.", param="messages.content")
+    return [part["text"] for part in found]
+
+
+def is_system(message: Message) -> bool:
+    """Whether a message instructs rather than talks."""
+    return message.role in ("system", "developer")
+
+
+def function_of(entry: dict[str, Any], where: str) -> dict[str, Any]:
+    """The function of a tool or a tool call, with a name; BadInput names the place when there is none."""
+    function = entry.get("function")
+    if not isinstance(function, dict) or not text(function.get("name")):
+        raise BadInput(f"`{where}` needs a function with a name.", param=where)
+    return function
+
+
+def schema_of(value: Any, where: str) -> dict[str, Any]:
+    """A JSON schema; nothing given is an empty one."""
+    if value is not None and not isinstance(value, dict):
+        raise BadInput(f"`{where}` must be a JSON schema.", param=where)
+    return value or {}
 
 
 def arguments(call: dict[str, Any]) -> dict[str, Any]:
     """A tool call's arguments as an object; providers take objects where OpenAI's form has a JSON text."""
     raw = (call.get("function") or {}).get("arguments") or "{}"
+    if not isinstance(raw, str):
+        raise BadInput("A tool call's arguments must be JSON text.", param="messages.tool_calls")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -89,7 +126,8 @@ def image_url(part: dict[str, Any]) -> str:
 
 def file_data(part: dict[str, Any]) -> tuple[str, str, str | None]:
     """(type, base64 data, file name) of a file part; only inline data can be carried to every provider."""
-    file = part.get("file") or {}
+    file = part.get("file")
+    file = file if isinstance(file, dict) else {}
     found = data_url(str(file.get("file_data") or ""))
     if found is None:
         raise UnsupportedParameter("A file part needs `file.file_data` as a data URL.", param="messages.content.file")

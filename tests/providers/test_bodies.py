@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from typing import Any
 
 import anthropic
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from lancelot.chat import ChatRequest
 from lancelot.config import ModelEntry, load_config
-from lancelot.errors import UnsupportedParameter
+from lancelot.errors import BadInput, UnsupportedParameter
 from lancelot.providers.anthropic_body import anthropic_body
 from lancelot.providers.carried import Carried
 from lancelot.providers.gemini_body import gemini_body
@@ -257,3 +262,50 @@ def test_claudes_schema_is_cut_as_its_own_client_cuts_it() -> None:
     sent = body_for("claude-haiku-5-5", response_format=wanted)["output_config"]["format"]["schema"]
     assert without_words(sent) == without_words(anthropic.transform_schema(SCHEMA))
     assert sent["properties"]["age"]["description"] == "In years\n\n{minimum: 0, maximum: 150}"
+
+
+NAMES = st.sampled_from(
+    ["type", "text", "function", "name", "arguments", "id", "image_url", "url", "file", "file_data", "json_schema",
+     "schema", "parameters", "properties", "anyOf", "refusal", "x"]
+) | st.text(max_size=3)  # fmt: skip
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+OBJECT = st.dictionaries(NAMES, JUNK, max_size=4)
+
+
+PART = OBJECT | st.fixed_dictionaries({"type": st.sampled_from(["text", "image_url", "file", "input_audio"])})
+MESSAGE = st.fixed_dictionaries(
+    {
+        "role": st.sampled_from(["user", "assistant", "tool", "system", "function"]),
+        "content": st.lists(PART, max_size=2) | st.none() | st.text(max_size=3),
+    },
+    optional={
+        "tool_calls": st.lists(OBJECT, max_size=2),
+        "tool_call_id": st.text(min_size=1, max_size=3),
+    },
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"messages": st.lists(MESSAGE, min_size=1, max_size=3)},
+        optional={
+            "tools": st.lists(OBJECT | st.just(TOOL), max_size=2),
+            "tool_choice": OBJECT | st.text(max_size=4) | st.just(FORCED),
+            "response_format": OBJECT,
+            "reasoning_effort": st.text(max_size=4),
+        },
+    )
+)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+def test_odd_shapes_are_refused_in_words_or_carried_but_never_break(fields: dict[str, Any]) -> None:
+    try:
+        chat(**fields)
+    except ValidationError:
+        return
+    for model in KINDS:
+        with contextlib.suppress(BadInput):
+            json.dumps(body_for(model, **fields))
