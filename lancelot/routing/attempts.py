@@ -24,6 +24,7 @@ from lancelot.errors import (
     ProviderUnreachable,
 )
 from lancelot.routing.brains import Brains, tokens_spent
+from lancelot.routing.compare import SecondOpinion
 from lancelot.routing.decide import Decision, decide
 from lancelot.routing.journey import Attempt, Journey, milliseconds_since
 from lancelot.routing.judge import Verdict, judge
@@ -65,6 +66,7 @@ class Attempts:
         self._budgets = budgets
         self._outcomes = outcomes
         self.recorder = recorder
+        self._opinion = SecondOpinion(brains, recorder)
 
     async def begin(self, journey: Journey) -> Attempt:
         """The next attempt on the decided lane, money set aside for it.
@@ -107,20 +109,24 @@ class Attempts:
     async def complete(self, journey: Journey, attempt: Attempt) -> Answer:
         """One whole answer, restored and judged (`attempt.data["signal"]`); its receipt is durable on return."""
         attempt.began = time.perf_counter()
+        beside = self._opinion.begin(journey, attempt)
         try:
-            async with asyncio.timeout(
-                journey.deadline.left() + 1.0
-            ):  # brains keep the deadline; this is the last resort
+            async with asyncio.timeout(journey.deadline.left() + 1.0):  # brains keep the deadline; the last resort
                 answer = await self.brains.complete(attempt.lane, journey, journey.deadline)
+            self.arrived(attempt, answer)
+            if attempt.lane is not Lane.LOCAL:
+                answer = journey.redacted.restore_answer(answer)
+            verdict = judge(answer, journey.chat)
+            if verdict.ok and beside is not None:
+                verdict = await self._opinion.end(journey, attempt, answer, beside)
         except asyncio.CancelledError:
             await self.cancelled(journey, attempt)
             raise
         except (LancelotError, TimeoutError) as problem:
             raise await self.failed(journey, attempt, problem) from None
-        self.arrived(attempt, answer)
-        if attempt.lane is not Lane.LOCAL:
-            answer = journey.redacted.restore_answer(answer)
-        verdict = judge(answer, journey.chat)
+        finally:
+            if beside is not None and not beside.done():
+                beside.cancel()
         await self.finished(journey, attempt, verdict)
         return answer
 
