@@ -19,6 +19,7 @@ __all__ = ["GgufFile", "Tensor"]
 
 SIMPLE = {0: "B", 1: "b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "?", 10: "<Q", 11: "<q", 12: "<d"}
 STRING, ARRAY = 8, 9
+LONGEST_STRING = 1 << 24  # bytes; a chat template is some thousand
 FLOATS: dict[int, Any] = {0: np.float32, 1: np.float16}
 
 
@@ -82,6 +83,8 @@ class GgufFile:
 
 def _string(source: BinaryIO) -> str:
     (length,) = struct.unpack("<Q", source.read(8))
+    if length > LONGEST_STRING:
+        raise struct.error("not a length")
     raw = source.read(length)
     if len(raw) != length:
         raise struct.error("cut short")

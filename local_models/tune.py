@@ -159,11 +159,11 @@ class _Tuning:
         reference: Mapping[str, float] | None = None
         winner = AS_IS
         for form in sorted(costs, key=costs.__getitem__):
-            if winner != AS_IS:
-                trials[form] = replace(trials[form], verdict="slower")
-                continue
             if costs[form] >= limit:
                 trials[form] = replace(trials[form], verdict="slower than as-is")
+                continue
+            if winner != AS_IS:
+                trials[form] = replace(trials[form], verdict="slower")
                 continue
             if reference is None:
                 self.tell("check", AS_IS)
