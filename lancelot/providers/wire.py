@@ -21,7 +21,7 @@ from lancelot.errors import ProviderAuth, ProviderError, ProviderMalformed, Prov
 from lancelot.providers.base import Deadline
 from lancelot.providers.failures import Failure, http_failure, may_retry, network_failure
 from lancelot.providers.line import LineTransport
-from lancelot.providers.sse import Event, EventParser
+from lancelot.providers.replies import Live, Reply
 from lancelot.redaction.redactor import RedactedRequest, require_redacted
 
 __all__ = ["BaseUrl", "Live", "Reply", "Retry", "Wire", "new_client", "sealed_chat"]
@@ -53,17 +53,6 @@ class Retry:
         return jitter if asked is None else asked + jitter * 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer: decoded JSON, the hash of what was sent, and milliseconds to the first byte."""
-
-    body: Any
-    headers: httpx.Headers
-    sent_sha256: str | None
-    sent_bytes: int
-    first_byte_ms: float
-
-
 async def _seal(request: httpx.Request) -> None:
     """Runs inside httpx for every request just before it goes to the transport: no body without a RedactedRequest."""
     if request.method == "GET" and not request.content:
@@ -85,39 +74,6 @@ def new_client() -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30.0)
         return httpx.AsyncClient(limits=limits, follow_redirects=False, trust_env=True)
     return httpx.AsyncClient(transport=LineTransport(), follow_redirects=False)
-
-
-class Live:
-    """A streamed answer: call `events()` until it gives None."""
-
-    def __init__(self, response: httpx.Response, deadline: Deadline, sent_sha256: str | None) -> None:
-        self.sent_sha256 = sent_sha256
-        self.headers = response.headers
-        self._pieces = response.aiter_bytes()
-        self._deadline = deadline
-        self._parser = EventParser()
-        self._ended = False
-
-    async def events(self) -> list[Event] | None:
-        """The next events (perhaps none yet); None when the connection has closed.
-
-        Raises:
-            ProviderTimeout: the deadline is over.
-            ProviderMalformed: the connection broke inside the answer.
-        """
-        if self._ended:
-            return None
-        try:
-            async with asyncio.timeout(self._deadline.left()):
-                piece = await anext(self._pieces, None)
-        except (TimeoutError, httpx.HTTPError) as problem:
-            raise network_failure(problem, answered=True) from None
-        if piece is None:
-            self._ended = True
-            events = self._parser.finish()
-        else:
-            events = self._parser.feed(piece)
-        return [event for event in events if event.data]  # an empty one only keeps the line open
 
 
 class Wire:
