@@ -16,6 +16,7 @@ from lancelot.store.database import Database
 from lancelot.store.ledger import ReceiptStore
 from lancelot.store.rollup import GROUPS, LATENCY_BINS, SUMS, catch_up, raw_usage
 from lancelot.store.rows import plain_decimal
+from lancelot.store.savings import LaneUse, savings
 from lancelot.store.totals import HourlyUse, Spent, Totals, hour_of
 
 __all__ = ["GroupBy", "UsageQueries"]
@@ -108,6 +109,32 @@ class UsageQueries:
             {"at": _name(group[0]), "group": _name(group[1]) if by else None, **_row(sums)} for group, sums in found
         ]
         return {"since": _text(since), "until": _text(until), "every": every, "by": by, "points": points}
+
+    def savings(
+        self, since: datetime | None = None, until: datetime | None = None, baseline: str = "deep"
+    ) -> dict[str, Any]:
+        """What routing saved against answering everything in one lane; see `savings.savings`.
+
+        Raises:
+            BadInput: `baseline` is not fast or deep.
+        """
+        if baseline not in ("fast", "deep"):
+            raise BadInput("`baseline` must be fast or deep.", param="baseline")
+        use = [
+            LaneUse(
+                task=group[0],
+                lane=group[1],
+                requests=sums["requests"],
+                calls=sums["calls"],
+                tokens=sums["tokens_in"] + sums["tokens_out"],
+                cost_usd=sums["cost_usd"],
+                priced_calls=sums["priced_calls"],
+                unpriced_calls=sums["unpriced_calls"],
+                unpriced_tokens=sums["unpriced_tokens"],
+            )
+            for group, sums in self._grouped(since, until, ["task", "lane"])
+        ]
+        return {"since": _text(since), "until": _text(until), **savings(use, baseline)}
 
     # ---- queries
 
