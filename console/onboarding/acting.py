@@ -19,6 +19,7 @@ SHOWN_S = 30.0
 
 def hand_in(flow: OnboardingFlow, state: str, values: dict[str, Any]) -> None:
     """Submit the step's answer and draw the page again; an error is shown in place."""
+    tell("info", "")
     try:
         with st.spinner("One moment…"):
             answer = flow.submit(state, values)

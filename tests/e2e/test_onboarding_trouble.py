@@ -202,7 +202,7 @@ def test_wrong_key_killed_download_wrong_codes_and_ready_in_the_end(
     expect(page.get_by_role("heading", name="Code")).to_be_visible(timeout=60_000)
 
     recover(page, "REPAIR")
-    expect(page.get_by_text(re.compile("checks that apply at this step pass"))).to_be_visible()
+    expect(page.get_by_text(re.compile("checks that apply at this step pass"))).to_be_visible(timeout=120_000)
     wait = console.api("GET", "/onboarding").json()["code"]["resend_in_s"]
     page.wait_for_timeout(wait * 1000 + 500)
     press(page, "Send a new code")
