@@ -11,13 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from lancelot import settings
 from lancelot.brain.child import Child, Probe
 from lancelot.brain.launch import Launch, installed_model
 from lancelot.brain.states import TRANSITIONS, BrainState, BrainStatus
-from lancelot.brain.tuning import Tuner
 
 __all__ = ["Supervisor", "Timings"]
 
@@ -52,14 +50,12 @@ class Supervisor:
         data_dir: Path | None = None,
         *,
         timings: Timings | None = None,
-        tuner: Tuner | None = None,
     ) -> None:
         folder = data_dir or settings.data_dir()
         self._command = command or installed_model(folder / "models")
         self._announce = folder / "run" / "local-model.json"
         self.log_path = folder / "logs" / "local-model.log"
         self._timings = timings or Timings()
-        self.tuner = tuner or Tuner(folder / "models")
         self._status = BrainStatus(BrainState.STOPPED, time.time())
         self._changed = threading.Condition()
         self._wanted = False
@@ -133,24 +129,6 @@ class Supervisor:
             return self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
         except FileNotFoundError:
             return []
-
-    def tune(self, progress: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
-        """Find the fastest equivalent weight format for this CPU and go on with it; blocks for a minute or two.
-
-        Returns {"winner", "formats": [{"format", "prefill_tps", "decode_tps", "bytes", "verdict"}], …}. The service
-        answers on while it is measured (which makes the figures cautious) and is restarted only for a new format.
-
-        Raises:
-            NotReady, Conflict, LocalModelError: see Tuner.run.
-        """
-        report = self.tuner.run(progress)
-        if self._wanted and report.get("winner") != self._status.weight_format:
-            self.restart()
-        return report
-
-    def tuning(self) -> dict[str, Any]:
-        """The last tuning's report, {} before the first."""
-        return self.tuner.last()
 
     # --- the keeper's thread
 

@@ -54,17 +54,30 @@ class Tuner:
         words += ["--adapter", str(adapter.path())] if adapter else []
         report: dict[str, Any] = {}
         with subprocess.Popen(  # noqa: S603 - our own command line, no shell
-            words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as child:
             assert child.stdout is not None
+            assert child.stderr is not None
             for line in child.stdout:
                 report = _said(line, tell) or report
+            why = _reason(child.stderr.read())
         if child.returncode or not report:
-            raise EngineFailed("The tuning failed.", hint="The model runs on as before; try again later.")
+            raise EngineFailed(
+                f"The tuning failed{f': {why}' if why else '.'}", hint="The model runs on as before; try again later."
+            )
         return report
 
     def _weights(self) -> Path:
         return weights_path(load_lock().default_model, self._folder)
+
+
+def _reason(complaints: bytes) -> str:
+    """The title of the error the tuner's last line tells."""
+    try:
+        told = orjson.loads(complaints.strip().rsplit(b"\n", 1)[-1])
+        return str(told["error"]["title"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
 
 
 def _said(line: bytes, tell: Callable[[str], None]) -> dict[str, Any] | None:

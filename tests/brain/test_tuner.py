@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lancelot.brain.launch import installed_model, service_command
-from lancelot.brain.tuning import Tuner
-from lancelot.errors import Conflict, LocalModelError, NotReady
+from lancelot.brain.tuner import Tuner
+from local_models.errors import EngineFailed
 from local_models.lockfile import load_lock
 
 REPORT = {"winner": "Q4_0", "formats": []}
@@ -27,7 +25,7 @@ def installed(folder: Path) -> Path:
 
 
 def tuner(folder: Path, program: str) -> Tuner:
-    return Tuner(folder, command=[sys.executable, "-c", program])
+    return Tuner(folder, command=(sys.executable, "-c", program))
 
 
 def test_progress_and_report_come_from_the_child(tmp_path: Path) -> None:
@@ -39,50 +37,30 @@ def test_progress_and_report_come_from_the_child(tmp_path: Path) -> None:
         "print(json.dumps({'step': 'measure', 'detail': 'Q4_0'}))\n"
         f"print(json.dumps({REPORT!r}))"
     )
-    seen: list[dict[str, Any]] = []
+    seen: list[str] = []
     made = tuner(tmp_path, program)
-    assert made.due
+    assert made.needed()
     assert made.run(seen.append) == REPORT
-    assert seen == [{"step": "measure", "detail": "Q4_0"}]
-    assert made.last() == {}
+    assert seen == ["measure Q4_0"]
+    assert made.result() == {}
 
 
 def test_a_failure_is_told_in_the_childs_words(tmp_path: Path) -> None:
     installed(tmp_path)
     told = json.dumps({"error": {"code": "bad_weights", "title": "They are broken.", "hint": "Install again."}})
-    with pytest.raises(LocalModelError, match="They are broken"):
-        tuner(tmp_path, f"import sys; print({told!r}, file=sys.stderr); sys.exit(1)").run()
-    with pytest.raises(LocalModelError, match="did not end well"):
-        tuner(tmp_path, "import os; os._exit(9)").run()
-    with pytest.raises(LocalModelError):
-        tuner(tmp_path, "pass").run()
+    with pytest.raises(EngineFailed, match="They are broken"):
+        tuner(tmp_path, f"import sys; print({told!r}, file=sys.stderr); sys.exit(1)").run(print)
+    with pytest.raises(EngineFailed, match="tuning failed"):
+        tuner(tmp_path, "import os; os._exit(9)").run(print)
+    with pytest.raises(EngineFailed):
+        tuner(tmp_path, "pass").run(print)
 
 
 def test_without_weights_there_is_nothing_to_tune(tmp_path: Path) -> None:
     made = tuner(tmp_path, "pass")
-    assert not made.due
-    with pytest.raises(NotReady):
-        made.run()
-
-
-def test_only_one_runs_at_a_time(tmp_path: Path) -> None:
-    installed(tmp_path)
-    gate = tmp_path / "gate"
-    program = (
-        f"import json, pathlib, time\nprint(json.dumps({{'step': 'a', 'detail': ''}}), flush=True)\n"
-        f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\nprint(json.dumps({REPORT!r}))"
-    )
-    made = tuner(tmp_path, program)
-    begun = threading.Event()
-    worker = threading.Thread(target=lambda: made.run(lambda _step: begun.set()))
-    worker.start()
-    assert begun.wait(30)
-    assert made.running
-    with pytest.raises(Conflict):
-        made.run()
-    gate.touch()
-    worker.join(30)
-    assert not made.running
+    assert not made.needed()
+    with pytest.raises(EngineFailed, match="no installed model"):
+        made.run(print)
 
 
 def test_the_command_line_of_the_service(tmp_path: Path) -> None:
