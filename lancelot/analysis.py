@@ -41,7 +41,8 @@ VIEWS = {
     "decisions": DECISIONS.format(source="journal"),
     "usage_hourly": raw_usage("TRUE").replace("FROM receipts", "FROM journal"),
     "approvals": (
-        "SELECT id, request_id, time, host, key_id, task, lane, risk, status, "
+        "SELECT id, request_id, time, host, key_id, task, risk, status, "
+        "data->>'approval_id' AS approval_id, data->>'decision' AS decision, data->>'by' AS decided_by, "
         "CAST(CAST(reasons AS JSON) AS VARCHAR[]) AS reasons, CAST(data AS JSON) AS data "
         "FROM journal WHERE kind = 'approval'"
     ),

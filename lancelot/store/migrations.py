@@ -52,27 +52,6 @@ CREATE TABLE outcomes (
     task VARCHAR NOT NULL, lane VARCHAR NOT NULL, sufficed BIGINT NOT NULL, total BIGINT NOT NULL,
     time TIMESTAMP NOT NULL, PRIMARY KEY (task, lane)
 );
-CREATE TABLE approvals (
-    id VARCHAR PRIMARY KEY, time TIMESTAMP NOT NULL, decided_at TIMESTAMP, request_id VARCHAR, status VARCHAR NOT NULL,
-    reason VARCHAR, lane VARCHAR, task VARCHAR, risk VARCHAR, key_id VARCHAR, estimate_usd DECIMAL(18,12),
-    decided_by VARCHAR, note VARCHAR, data JSON
-);
-CREATE TABLE approval_rules (
-    id VARCHAR PRIMARY KEY, time TIMESTAMP NOT NULL, decision VARCHAR NOT NULL, expires_at TIMESTAMP,
-    created_by VARCHAR, uses BIGINT NOT NULL DEFAULT 0, data JSON NOT NULL
-);
-CREATE TABLE repairs (
-    id VARCHAR PRIMARY KEY, time TIMESTAMP NOT NULL, finding VARCHAR NOT NULL, action VARCHAR NOT NULL,
-    status VARCHAR NOT NULL, undone_at TIMESTAMP, data JSON
-);
-CREATE TABLE app_keys (
-    id VARCHAR PRIMARY KEY, name VARCHAR NOT NULL, hash VARCHAR NOT NULL, created_at TIMESTAMP NOT NULL,
-    revoked_at TIMESTAMP, last_used_at TIMESTAMP, data JSON
-);
-CREATE TABLE events (
-    id VARCHAR PRIMARY KEY, time TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, severity VARCHAR NOT NULL,
-    title VARCHAR NOT NULL, data JSON
-);
 CREATE TABLE documents (
     collection VARCHAR NOT NULL, id VARCHAR NOT NULL, time TIMESTAMP NOT NULL, data JSON NOT NULL,
     PRIMARY KEY (collection, id)

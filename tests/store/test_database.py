@@ -79,7 +79,7 @@ def test_every_released_schema_becomes_the_newest(tmp_path: Path, released: int)
     assert migrate(database) == []
     assert schema_version(database) == len(MIGRATIONS)
     tables = {name for (name,) in database.query("SELECT table_name FROM duckdb_tables()")}
-    assert {"receipts", "journal_state", "exams", "outcomes", "approvals", "approval_rules", "repairs"} <= tables
+    assert {"receipts", "journal_state", "exams", "outcomes", "documents", "usage_hourly"} <= tables
     database.close()
 
 
