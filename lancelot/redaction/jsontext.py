@@ -14,7 +14,7 @@ __all__ = ["Leaf", "looks_like_json", "walk_json_text"]
 
 Leaf = Literal["text", "key", "number"]
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|-?\d[\d.eE+-]*|[{}\[\],]', re.S)
+_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|-?\d[\d.eE+-]*|[{}\[\],]', re.S)
 _LONG_NUMBER: Final = 5
 _DEEPEST: Final = 200
 

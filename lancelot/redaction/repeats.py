@@ -87,13 +87,14 @@ class Repeats:
 
     def _add(self, spelling: str, label: str) -> None:
         folded = _lower(spelling)
-        first = _WORDS.search(folded)
+        words = _WORDS.findall(folded)
         known = _Known(folded, label, spelling if _only_as_written(spelling, label) else "")
-        if first is None or _NO_SPACES.search(spelling):
+        if not words or _NO_SPACES.search(spelling):
             if spelling.strip():
                 self._loose.append(known)
         else:
-            self._by_word.setdefault(first.group(), []).append(known)
+            # The longest word is the rarest: few originals share it, few texts hold it.
+            self._by_word.setdefault(max(reversed(words), key=len), []).append(known)
 
     def __bool__(self) -> bool:
         return bool(self._seen)
