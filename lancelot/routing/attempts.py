@@ -25,7 +25,8 @@ from lancelot.errors import (
 )
 from lancelot.routing.brains import Brains, tokens_spent
 from lancelot.routing.compare import SecondOpinion
-from lancelot.routing.decide import Decision, decide
+from lancelot.routing.decide import decide
+from lancelot.routing.decision import Decision
 from lancelot.routing.journey import Attempt, Journey, milliseconds_since
 from lancelot.routing.judge import Verdict, judge
 from lancelot.routing.lanes import Lane

@@ -15,7 +15,7 @@ from lancelot.providers.base import Deadline, Provider
 from lancelot.providers.prices import cost, estimate
 from lancelot.providers.profiles import ProviderProfile
 from lancelot.routing.breaker import Breaker
-from lancelot.routing.decide import LaneState
+from lancelot.routing.decision import LaneState
 from lancelot.routing.journey import Attempt, Journey
 from lancelot.routing.lanes import Lane
 from lancelot.routing.policy import RoutingPolicy

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from lancelot.config import Budget, BudgetsConfig
 from lancelot.errors import BudgetSpent
-from lancelot.routing.decide import BudgetView, Level
+from lancelot.routing.decision import BudgetView, Level
 from lancelot.routing.lanes import Lane
 from lancelot.routing.ports import ConfigSource, Reservation
 

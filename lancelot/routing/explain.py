@@ -9,7 +9,8 @@ from typing import Any
 from lancelot.errors import BadInput
 from lancelot.routing.assess import assess_features
 from lancelot.routing.assessment import Assessment
-from lancelot.routing.decide import BudgetView, Decision, LaneState, decide
+from lancelot.routing.decide import decide
+from lancelot.routing.decision import BudgetView, Decision, LaneState
 from lancelot.routing.features import Features
 from lancelot.routing.lanes import Lane
 from lancelot.routing.policy import RoutingPolicy

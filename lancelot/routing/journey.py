@@ -13,7 +13,7 @@ from lancelot.providers.base import Deadline
 from lancelot.redaction.redactor import RedactedRequest
 from lancelot.routing.assessment import Assessment
 from lancelot.routing.context import RequestContext
-from lancelot.routing.decide import Decision
+from lancelot.routing.decision import Decision
 from lancelot.routing.lanes import Lane
 from lancelot.routing.policy import RoutingPolicy
 from lancelot.routing.ports import Reservation

@@ -11,7 +11,7 @@ from lancelot.config import Config
 from lancelot.providers.base import Deadline
 from lancelot.redaction.finding import Mode
 from lancelot.redaction.redactor import Redacted, RedactedRequest
-from lancelot.routing.decide import BudgetView
+from lancelot.routing.decision import BudgetView
 from lancelot.routing.lanes import Lane
 from lancelot.store.receipts import Receipt
 

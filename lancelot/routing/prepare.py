@@ -29,7 +29,8 @@ from lancelot.routing.assess import assess
 from lancelot.routing.assessment import Assessment
 from lancelot.routing.brains import Brains, classify
 from lancelot.routing.context import RequestContext
-from lancelot.routing.decide import Decision, Refusal, decide
+from lancelot.routing.decide import decide
+from lancelot.routing.decision import Decision, Refusal
 from lancelot.routing.journey import Journey, milliseconds_since
 from lancelot.routing.lanes import MODEL_NAMES, Lane
 from lancelot.routing.outcomes import priors_of

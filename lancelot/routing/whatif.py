@@ -20,7 +20,8 @@ from lancelot.chat import Usage
 from lancelot.config import PricesConfig
 from lancelot.providers.prices import cost
 from lancelot.routing.assessment import Assessment
-from lancelot.routing.decide import BudgetView, LaneState, decide
+from lancelot.routing.decide import decide
+from lancelot.routing.decision import BudgetView, LaneState
 from lancelot.routing.lanes import Lane
 from lancelot.routing.policy import RoutingPolicy
 from lancelot.store.receipts import Receipt

@@ -16,7 +16,7 @@ from lancelot.config import Budget, BudgetsConfig
 from lancelot.errors import BudgetSpent, ProviderOverloaded
 from lancelot.routing.budget import BudgetKeeper
 from lancelot.routing.context import RequestContext
-from lancelot.routing.decide import Level
+from lancelot.routing.decision import Level
 from lancelot.routing.lanes import Lane
 from tests.fakes import FakeProvider, text_answer
 from tests.routing.fakes import FakeConfig, chat, make_config, world

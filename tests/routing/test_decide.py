@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from lancelot.routing.assessment import Assessment, Capabilities
-from lancelot.routing.decide import BudgetView, LaneState, Level, decide
+from lancelot.routing.decide import decide
+from lancelot.routing.decision import BudgetView, LaneState, Level
 from lancelot.routing.lanes import Lane
 from lancelot.routing.policy import Park, RoutingPolicy
 
