@@ -1,4 +1,4 @@
-"""Where things live, and what the environment says. Functions, not constants: tests and `--data-dir` change the answer."""
+"""Where things live, and what the environment says. Functions, not constants: `--data-dir` changes the answer."""
 
 from __future__ import annotations
 

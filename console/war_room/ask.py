@@ -17,7 +17,7 @@ LANES = {
     "lancelot-fast": "Flagship, fast",
     "lancelot-deep": "Flagship, deep",
 }
-LANE_WORDS = {"local": "local utility model", "fast": "flagship, fast lane", "deep": "flagship, deep lane"}
+LANE_WORDS = {"local": "Local", "fast": "Fast", "deep": "Deep"}
 
 
 def ask_form() -> None:
@@ -52,7 +52,7 @@ def answer(found: RoutedResponse) -> None:
         st.warning(found.warning)
     st.markdown(f":material/visibility_off: {redactions_in_words(found.redactions)}")
     lane, spent, cost, took = st.columns(4)
-    lane.metric("Answered by", LANE_WORDS.get(str(found.lane), str(found.lane)), help=found.model)
+    lane.metric("Lane", LANE_WORDS.get(str(found.lane), str(found.lane)), help=f"{found.provider}: {found.model}")
     spent.metric("Tokens in + out", f"{tokens(found.usage.input)} + {tokens(found.usage.output)}")
     cost.metric("Cost", money(found.cost_usd))
     took.metric("Time", f"{(found.latency.total_ms or 0) / 1000:.2f} s")

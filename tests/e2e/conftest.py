@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.harness import CHROMIUM, CHROMIUM_ARGS
+from tests.e2e.harness import CHROMIUM, CHROMIUM_ARGS, NO_NETWORK, Console, lancelot, running_console
+from tests.weights import installed_weights
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +25,29 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def ready_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that the command line has brought to READY, offline; tests copy it."""
+    weights = installed_weights()
+    folder = tmp_path_factory.mktemp("ready") / "data"
+    handed_in = folder / "models" / "import"
+    handed_in.mkdir(parents=True)
+    shutil.copyfile(weights, handed_in / weights.name)
+    done = lancelot(folder, "onboard", "--provider", "selfhosted", "--comms", "local", "--yes", env=NO_NETWORK)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def ready_console(ready_folder: Path, tmp_path: Path) -> Iterator[Console]:
+    """A console that is READY, on a data folder of the test's own."""
+    folder = tmp_path / "ready"
+    shutil.copytree(ready_folder, folder)
+    with running_console(folder, tmp_path / "console.log", {"LANCELOT_UPKEEP": "off"}) as console:
+        console.wait_ready()
+        yield console
 
 
 @pytest.fixture

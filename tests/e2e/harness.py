@@ -28,6 +28,15 @@ CHROMIUM_ARGS = [
 ]
 
 
+NO_NETWORK = {
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "127.0.0.1,localhost",
+    "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+    "PIP_RETRIES": "0",
+}
+
+
 def free_port() -> int:
     """A loopback port nobody listens on at this moment."""
     with socket.socket() as probe:
@@ -92,6 +101,16 @@ class Console:
             self._process.wait(15)
         self._process = None
 
+    def wait_ready(self, patience_s: float = 120.0) -> None:
+        """Wait until requests would be carried out."""
+        until, pause = time.monotonic() + patience_s, threading.Event()
+        while time.monotonic() < until:
+            found = httpx.get(f"{self.url}/system/ready", timeout=10)
+            if found.status_code == 200:
+                return
+            pause.wait(0.2)
+        raise AssertionError(f"not ready in {patience_s} s: {found.text}")
+
     def token(self) -> str:
         """The operator's token of this data folder."""
         return (self.data_dir / "token").read_text().strip()
@@ -119,13 +138,13 @@ def running_console(data_dir: Path, log: Path, env: dict[str, str] | None = None
 
 
 def lancelot(
-    data_dir: Path, *words: str, stdin: str | None = None, timeout: float = 300
+    data_dir: Path, *words: str, stdin: str | None = None, timeout: float = 300, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The command line on a data folder; standard output and error as text."""
     return subprocess.run(
         [sys.executable, "-m", "lancelot.cli", *words],
         cwd=PROJECT,
-        env=os.environ | {"LANCELOT_DATA_DIR": str(data_dir)},
+        env=os.environ | {"LANCELOT_DATA_DIR": str(data_dir)} | (env or {}),
         input=stdin,
         text=True,
         capture_output=True,
