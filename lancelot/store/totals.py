@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from lancelot.store.receipts import Receipt
 
-__all__ = ["HourlyUse", "Spent", "Totals", "is_counted", "is_unpriced"]
+__all__ = ["KEEP_DAYS", "HourlyUse", "Spent", "Totals", "is_counted", "is_unpriced"]
 
+KEEP_DAYS = 62  # two months: daily and monthly budgets never look further back
 WINDOWS = 32  # remembered windows a key and lane
 
 
@@ -85,6 +86,7 @@ class Totals:
 
     def __init__(self, seed: Iterable[HourlyUse] = ()) -> None:
         self._lock = threading.Lock()
+        self._newest = datetime(1970, 1, 1, tzinfo=UTC)
         self._hours: dict[tuple[datetime, str | None, str | None], _Sum] = {}
         # (key or any, lane or any) -> since -> sum; "any" is None, as in `spent`
         self._windows: dict[tuple[str | None, str | None], dict[datetime, _Sum]] = {}
@@ -121,13 +123,12 @@ class Totals:
                     windows.pop(next(iter(windows)))
             return found.spent()
 
-    def forget_before(self, moment: datetime) -> None:
-        """Let go of hours nobody asks for any more."""
-        with self._lock:
-            for place in [place for place in self._hours if place[0] < moment]:
-                del self._hours[place]
-
     def _hour(self, hour: datetime, key: str | None, lane: str | None) -> _Sum:
+        if hour > self._newest:
+            self._newest = hour
+            old = hour - timedelta(days=KEEP_DAYS)
+            for place in [place for place in self._hours if place[0] < old]:
+                del self._hours[place]
         return self._hours.setdefault((hour, key, lane), _Sum())
 
     def _gather(self, start: datetime, key: str | None, lane: str | None) -> _Sum:

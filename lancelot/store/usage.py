@@ -17,7 +17,7 @@ from lancelot.store.ledger import ReceiptStore
 from lancelot.store.rollup import GROUPS, LATENCY_BINS, SUMS, catch_up, raw_usage
 from lancelot.store.rows import plain_decimal
 from lancelot.store.savings import LaneUse, savings
-from lancelot.store.totals import HourlyUse, Spent, Totals, hour_of
+from lancelot.store.totals import KEEP_DAYS, HourlyUse, Spent, Totals, hour_of
 
 __all__ = ["GroupBy", "UsageQueries"]
 
@@ -32,7 +32,6 @@ COLUMN = {
     "day": "CAST(date_trunc('day', hour) AS DATE)",
     "hour": "hour",
 }
-SEED_DAYS = 62  # two months: daily and monthly budgets never look further back
 NONE_SPENT = dict.fromkeys(SUMS, 0)
 FLUSH_S = 2.0
 
@@ -185,7 +184,7 @@ class UsageQueries:
         }
 
     def _seed(self) -> list[HourlyUse]:
-        start = hour_of(datetime.now(UTC)) - timedelta(days=SEED_DAYS)
+        start = hour_of(datetime.now(UTC)) - timedelta(days=KEEP_DAYS)
         rows = self._database.query(
             "SELECT hour, key_id, lane, sum(cost_usd), sum(priced_calls)::BIGINT, sum(unpriced_calls)::BIGINT, "
             "sum(tokens_in + tokens_out)::BIGINT, sum(unpriced_tokens)::BIGINT "
