@@ -87,7 +87,7 @@ class Repeats:
 
     def _add(self, spelling: str, label: str) -> None:
         folded = _lower(spelling)
-        words = _WORDS.findall(folded)
+        words = _words(folded)
         known = _Known(folded, label, spelling if _only_as_written(spelling, label) else "")
         if not words or _NO_SPACES.search(spelling):
             if spelling.strip():
@@ -109,7 +109,7 @@ class Repeats:
         if len(self._by_word) <= _FEW:
             words = [word for word in self._by_word if word in folded]
         else:
-            words = list(self._by_word.keys() & set(_WORDS.findall(folded)))
+            words = list(self._by_word.keys() & set(_words(folded)))
         for word in words:
             candidates += self._by_word[word]
         if not candidates:
@@ -135,6 +135,10 @@ def _lower(text: str) -> str:
     return folded if len(folded) == len(text) else "".join(low if len(low := c.lower()) == 1 else c for c in text)
 
 
+def _words(folded: str) -> list[str]:
+    return _WORDS.findall(folded if folded.isascii() else "".join(c if _in_word(c) else " " for c in folded))
+
+
 def _only_as_written(spelling: str, label: str) -> bool:
     if not spelling.isalpha():
         return False
@@ -149,6 +153,11 @@ def _whole(text: str, start: int, end: int) -> bool:
     """Whether neither end cuts a run of letters and digits in two."""
     if _NO_SPACES.match(text, start):
         return True
-    before = start > 0 and text[start].isalnum() and text[start - 1].isalnum()
-    after = end < len(text) and text[end - 1].isalnum() and text[end].isalnum()
+    before = start > 0 and _in_word(text[start]) and _in_word(text[start - 1])
+    after = end < len(text) and _in_word(text[end - 1]) and _in_word(text[end])
     return not before and not after
+
+
+def _in_word(c: str) -> bool:
+    """Letters and decimal digits; a footnote's ² ends a word."""
+    return c.isalpha() or c.isdecimal()

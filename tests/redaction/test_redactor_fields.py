@@ -208,6 +208,16 @@ def test_json_and_html_escaped_repeats_are_found() -> None:
     assert made.redact_request(given).vault.restore(shown) == f"{inner} Zoë O&#x27;Hara"
 
 
+def test_a_footnote_sign_does_not_hide_a_repeat() -> None:
+    made = redactor(names=("Tanisha",))
+    many = " ".join(f"p{number}@example.com" for number in range(50))
+    for more in ("", many):
+        given = request(
+            messages=[{"role": "user", "content": f"Tanisha. {more}"}, {"role": "user", "content": "tanisha² é"}]
+        )
+        assert made.redact_request(given).chat.messages[1].content == "<PERSON_2>² é"
+
+
 def test_everyday_words_are_not_hidden_because_somebody_bears_them() -> None:
     made = redactor(names=("Will", "May"))
     given = request(messages=[{"role": "user", "content": "Will and May will come; they may be late. WILL!"}])
