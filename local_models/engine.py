@@ -184,7 +184,9 @@ class Engine:
         ticket: Ticket[Extracted]
 
         def plan(room: Room) -> Plan[Extracted]:
-            data = yield from extract_plan(room, groups, limit=limit, count=lambda n: self._count(ticket, n))
+            data = yield from extract_plan(
+                room, groups, len(self._tail), limit=limit, count=lambda n: self._count(ticket, n)
+            )
             return Extracted(data, len(groups[0][0].bodies))
 
         ticket = self._submit(plan, max(self._need(prompt) for prompt, _ in groups) + limit, caller, deadline)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from local_models.grounding import dates_in, numbers_in
 from local_models.layout import SPAN_TYPES
 
 __all__ = ["FieldRule", "JsonLine", "SpanLines"]
@@ -42,10 +43,18 @@ class FieldRule:
 
 
 class JsonLine:
-    """`{"a": 1, "b": null}` with the schema's keys in their order."""
+    """`{"a": 1, "b": null}` with the schema's keys in their order.
 
-    def __init__(self, fields: Sequence[FieldRule]) -> None:
+    source: the text read; then numbers must be among its numbers, strings pieces of it, dates its full dates (as
+    YYYY-MM-DD) or pieces of it.
+    """
+
+    def __init__(self, fields: Sequence[FieldRule], source: str | None = None) -> None:
         self._fields = fields
+        self._source = source.encode() if source is not None else None
+        kinds = {rule.kind for rule in fields} if source is not None else set()
+        self._numbers = [n.encode() for n in numbers_in(source or "")] if kinds & {"number", "integer"} else []
+        self._dates = [d.encode() for d in dates_in(source or "")] if "date" in kinds else []
         self._at = 0  # field whose value comes next or is being written
         self._value: bytes | None = None  # None: the literal before it is being written
         self._literal = b"{" + _key(fields[0].name) if fields else b"{}"
@@ -107,7 +116,9 @@ class JsonLine:
         if any(word.startswith(body) for word in rule.words()):
             return True
         if rule.kind in ("string", "date"):
-            return _string_begun(body)
+            return _string_begun(body) and self._said(rule, body)
+        if self._source is not None:
+            return self._number(rule, body, whole=False)
         if len(body) > LONGEST_NUMBER and NUMBER.fullmatch(body[:-1]):
             return False
         if rule.kind == "number":
@@ -125,9 +136,37 @@ class JsonLine:
         body, rule = value[1:], self._fields[at]
         if body in rule.words():
             return True
+        if self._source is not None:
+            return self._number(rule, body, whole=True)
         if rule.kind == "number":
             return NUMBER.fullmatch(body) is not None
         return rule.kind == "integer" and INTEGER.fullmatch(body) is not None
+
+    def _number(self, rule: FieldRule, body: bytes, *, whole: bool) -> bool:
+        if rule.kind not in ("number", "integer"):
+            return False
+        known = (n for n in self._numbers if rule.kind == "number" or b"." not in n)
+        return any(n == body if whole else n.startswith(body) for n in known)
+
+    def _said(self, rule: FieldRule, body: bytes) -> bool:
+        """Whether a string (its closing quote may be there) is a piece of the source or one of its dates."""
+        if self._source is None:
+            return True
+        inside, closed = _string_state(body[1:])
+        raw = (inside or b"")[:-1] if closed else (inside or b"")
+        if b"\\" in raw:
+            raw = _unescaped(raw)
+        if rule.kind == "date" and any(d == raw if closed else d.startswith(raw) for d in self._dates):
+            return True
+        return raw in self._source and (not closed or bool(raw.strip()))
+
+
+def _unescaped(raw: bytes) -> bytes:
+    """What an escaped string stands for; an open escape at its end is left out."""
+    if _open_escape(raw):
+        raw = raw[:-1]
+    table = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"f": b"\f"}
+    return re.sub(rb"\\(.)", lambda match: table.get(match[1], match[1]), raw, flags=re.DOTALL)
 
 
 def _rest_of_value(value: bytes, rule: FieldRule) -> bytes:

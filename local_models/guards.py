@@ -11,6 +11,8 @@ __all__ = ["extractive_summary", "guard_rewrite", "guard_summary", "stray_facts"
 
 WORD = re.compile(r"[\w'’]+")
 NUMBER = re.compile(r"\w*\d(?:[\w,.:/-]*\w)?")
+MOST_WORDS = 50  # of a summary
+MIDDLING, RETOLD_SHARE = 40, 0.7  # a text of so many words told in more than this share of them is not summarised
 KNOWN_SHARE = 0.75  # of a summary's words that its text must have
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 # words a rewrite may add: they carry no facts
@@ -64,6 +66,13 @@ def _says(text: str, fact: str) -> bool:
     return re.search(rf"(?<![^\W_]){re.escape(fact)}(?![^\W_])", text, re.IGNORECASE) is not None
 
 
+def _too_long(summary: str, text: str) -> bool:
+    words, whole = len(summary.split()), len(text.split())
+    sentences = [sentence.strip().lower() for sentence in SENTENCE.split(summary) if sentence.strip()]
+    retold = whole >= MIDDLING and words > RETOLD_SHARE * whole
+    return words > MOST_WORDS or retold or len(set(sentences)) < len(sentences)
+
+
 def _known_share(summary: str, text: str) -> float:
     """The share of the summary's words that the text has too."""
     words = WORD.findall(summary.lower())
@@ -72,10 +81,11 @@ def _known_share(summary: str, text: str) -> float:
 
 
 def guard_summary(summary: str, text: str, *, most: int = 400) -> tuple[str, bool]:
-    """The summary, or sentences of the text when it states a number or name the text does not, or speaks mostly in
-    words the text does not have. (summary, redone)"""
+    """The summary, or sentences of the text when it states a number or name the text does not, speaks mostly in words
+    the text does not have, repeats itself, or is no shorter than a text can be told. (summary, redone)"""
     summary = " ".join(summary.split())
-    if not summary or stray_facts(summary, text) or _known_share(summary, text) < KNOWN_SHARE:
+    strays = stray_facts(summary, text) or _known_share(summary, text) < KNOWN_SHARE
+    if not summary or strays or _too_long(summary, text):
         return extractive_summary(text, most=most), True
     return summary, False
 

@@ -74,18 +74,21 @@ def answer_plan(
 
 
 def extract_plan(
-    room: Room, groups: Sequence[tuple[Prompt, Sequence[FieldRule]]], *, limit: int, count: Count | None = None
+    room: Room,
+    groups: Sequence[tuple[Prompt, Sequence[FieldRule]]],
+    tail: int,
+    *,
+    limit: int,
+    count: Count | None = None,
 ) -> Plan[dict[str, Any]]:
-    """The schema's fields, a few at a time; a later window only fills what earlier ones left null."""
+    """The schema's fields, a few at a time; a later window only fills what earlier ones left null.
+
+    The last `tail` tokens of a body are not its text, which the values have to come from.
+    """
     data: dict[str, Any] = {}
     for prompt, fields in groups:
-        lines: list[JsonLine] = []
-
-        def begin(_window: int, fields: Sequence[FieldRule] = fields, lines: list[JsonLine] = lines) -> JsonLine:
-            lines.append(JsonLine(fields))
-            return lines[-1]
-
-        answers = yield from answer_plan(room, prompt, limit=limit, constraint=begin, count=count)
+        lines = [JsonLine(fields, room.weights.text(body[: len(body) - tail])) for body in prompt.bodies]
+        answers = yield from answer_plan(room, prompt, limit=limit, constraint=lines.__getitem__, count=count)
         for answer, line in zip(answers, lines, strict=True):
             found = json.loads(answer.text + ("" if line.may_end() else line.closing().decode()))
             for rule in fields:

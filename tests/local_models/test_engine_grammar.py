@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local_models.grammar import FieldRule, JsonLine, SpanLines
+from local_models.grounding import dates_in, numbers_in
 from local_models.plans import schema_fields
 from local_models.writing import Constraint
 
@@ -57,6 +58,30 @@ def test_any_walk_ends_in_valid_json(kinds: list[str], names: list[str], seed: i
     found = json.loads(text + ("" if line.may_end() else line.closing().decode()))
     assert list(found) == [rule.name for rule in rules]
     assert all(right(found[rule.name], rule) for rule in rules)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 10_000), steps=st.integers(0, 120))
+def test_with_a_source_every_value_comes_from_it(seed: int, steps: int) -> None:
+    source = 'Order 1,250.50 EUR by "Anna\\Berg"\nuntil 31 December 2026, twelve pieces'
+    rules = [FieldRule(kind, kind) for kind in KINDS]
+    line = JsonLine(rules, source)
+    text = wander(line, random.Random(seed), steps, b' "n12A-').decode("utf-8", "ignore")
+    found = json.loads(text + ("" if line.may_end() else line.closing().decode()))
+    written = len(json.loads(text)) if line.may_end() else 0
+    if written:  # cut off in the middle, only the form is promised
+        assert found["string"] is None or found["string"] in source
+        assert found["date"] is None or found["date"] in (*dates_in(source), source) or found["date"] in source
+        assert found["number"] in (None, 1250.5, 31, 2026, 12)
+        assert found["integer"] in (None, 31, 2026, 12)
+
+
+def test_numbers_and_dates_of_a_text() -> None:
+    text = "Total 1,250.50 EUR, 1.234,56 before, -4 degrees, 1.2 million, a table for six, 007"
+    assert {"1250.5", "1250.50", "1234.56", "-4", "1200000", "6", "7"} <= set(numbers_in(text))
+    assert "1.2" in numbers_in(text)
+    dates = "31 December 2026, Jan 5th, 2025, 2024-02-29, 3.4.2026, 12th of May 2020, 30 February 2026, 2 May"
+    assert dates_in(dates) == ["2026-12-31", "2020-05-12", "2025-01-05", "2024-02-29", "2026-04-03", "2026-03-04"]
 
 
 def test_keys_are_forced_and_a_token_may_span_fields() -> None:
