@@ -104,6 +104,9 @@ class Attempts:
             reasons=list(journey.decision.reasons),
             reservation=reservation,
         )
+        left_out = self.brains.left_out(lane, journey)
+        if left_out:
+            attempt.reasons.append(f"not sent, because {attempt.model} does not take it: {', '.join(left_out)}")
         journey.attempts.append(attempt)
         return attempt
 

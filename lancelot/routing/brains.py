@@ -21,7 +21,7 @@ from lancelot.routing.lanes import Lane
 from lancelot.routing.policy import RoutingPolicy
 from lancelot.routing.ports import LocalBrain
 
-__all__ = ["Brains", "classify"]
+__all__ = ["Brains", "Patience", "classify", "tokens_spent"]
 
 LOCAL_CONTEXT = 2000  # tokens the local lane takes unless the brain says otherwise
 OUTPUT_GUESS = 1024  # tokens reserved for an answer whose length the caller does not limit
@@ -42,6 +42,7 @@ class Brains:
         self.local = local
         self.provider = provider
         self.profile = profile
+        self.patience = Patience(clock=clock)
         self.breakers = {lane: Breaker(clock=clock) for lane in Lane}
 
     def set_limits(self, policy: RoutingPolicy) -> None:
@@ -56,6 +57,13 @@ class Brains:
     def model(self, lane: Lane) -> str | None:
         """The configured model of a flagship lane; None for the local one, which names itself."""
         return None if lane is Lane.LOCAL or self.profile is None else self.profile.model(lane.value)
+
+    def left_out(self, lane: Lane, journey: Journey) -> list[str]:
+        """Names of request fields the lane's model is not sent."""
+        model = self.model(lane)
+        if self.profile is None or model is None:
+            return []
+        return self.profile.left_out(journey.redacted.chat, model)
 
     def provider_name(self, lane: Lane) -> str:
         """As receipts name it."""
@@ -151,8 +159,36 @@ class Brains:
         return replace(state, available=False, why=why, retry_after=round(health.ends_in_s, 1))
 
 
-async def classify(local: LocalBrain | None, text: str, budget_ms: float) -> Mapping[str, Any]:
+class Patience:
+    """Stops asking a local model that was too slow several times running, for a while."""
+
+    def __init__(self, *, tries: int = 5, rest_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._tries, self._rest_s, self._clock = tries, rest_s, clock
+        self._missed = 0
+        self._until = 0.0
+
+    def resting(self) -> bool:
+        """Whether it is not to be asked now."""
+        return self._clock() < self._until
+
+    def missed(self) -> None:
+        """It was too slow once more."""
+        self._missed += 1
+        if self._missed >= self._tries:
+            self._until, self._missed = self._clock() + self._rest_s, self._tries - 1
+
+    def came(self) -> None:
+        """It was in time."""
+        self._missed = 0
+
+
+async def classify(
+    local: LocalBrain | None, text: str, budget_ms: float, patience: Patience | None = None
+) -> Mapping[str, Any]:
     """The local model's classification, or why there is none; never takes longer than the budget."""
+    patience = patience or Patience()
+    if budget_ms > 0 and patience.resting():
+        return {"skipped": "too slow several times running; it is asked again in a few seconds"}
     if budget_ms <= 0:
         return {"skipped": "turned off"}
     if local is None:
@@ -162,9 +198,11 @@ async def classify(local: LocalBrain | None, text: str, budget_ms: float) -> Map
         async with asyncio.timeout(budget_ms / 1000):
             found = await local.classify(text)
     except TimeoutError:
+        patience.missed()
         return {"skipped": f"not done within {budget_ms:.0f} ms"}
     except Exception as problem:  # noqa: BLE001 - the decision never hangs on the local model
         return {"skipped": f"it failed ({getattr(problem, 'code', 'internal')})"}
+    patience.came()
     return {
         "label": str(found.label),
         "confidence": round(float(found.confidence), 3),

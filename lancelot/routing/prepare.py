@@ -208,7 +208,9 @@ class Preparer:
         if forced is not None:
             return {"skipped": "the caller named the lane"}
         shown = chat if self._brains.sees_raw() else redacted.chat
-        return await classify(self._brains.local, shown.last_user_text()[:CLASSIFIED], policy.classify_budget_ms)
+        return await classify(
+            self._brains.local, shown.last_user_text()[:CLASSIFIED], policy.classify_budget_ms, self._brains.patience
+        )
 
     def _assess(
         self,

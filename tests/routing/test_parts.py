@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from lancelot.chat import parse_chat
+from lancelot.routing.brains import Patience, classify
 from lancelot.routing.breaker import Breaker
 from lancelot.routing.conversation import follow_up
 from lancelot.routing.explain import explain_prompt
@@ -17,7 +18,7 @@ from lancelot.routing.policy import BreakerLimits, RoutingPolicy
 from lancelot.routing.rules import forms
 from lancelot.routing.score import score
 from tests.fakes import text_answer, tool_answer
-from tests.routing.fakes import chat
+from tests.routing.fakes import FakeBrain, chat
 
 
 @dataclass
@@ -179,3 +180,15 @@ def test_strange_prompts_are_explained(prompt: str) -> None:
     told = explain_prompt(prompt)
     assert told["lane"] in ("local", "fast", "deep")
     assert 0 <= told["deep_score"] <= 1
+
+
+@pytest.mark.anyio
+async def test_a_slow_classifier_is_left_alone_for_a_while() -> None:
+    clock = Clock()
+    patience, slow = Patience(tries=2, rest_s=10, clock=clock), FakeBrain(delay_s=5)
+    for _ in range(2):
+        assert "20 ms" in (await classify(slow, "x", 20, patience))["skipped"]
+    assert "too slow" in (await classify(slow, "x", 20, patience))["skipped"]
+    assert len(slow.classified) == 2
+    clock.now = 11
+    assert (await classify(FakeBrain(), "x", 2000, patience))["label"] == "chat"
