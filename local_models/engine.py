@@ -35,6 +35,7 @@ from local_models.plans import (
     schema_fields,
 )
 from local_models.results import Classified, Extracted, Redacted, Rewritten, Summarized, find_spans
+from local_models.vocabulary import KnownWords
 from local_models.windows import MOST_WINDOWS, windows
 from local_models.work import Plan, Prefix, Room, Ticket
 from local_models.writing import Written
@@ -267,7 +268,10 @@ class Engine:
         ticket: Ticket[Rewritten]
 
         def plan(room: Room) -> Plan[Rewritten]:
-            written = yield from answer_plan(room, prompt, limit=limit, count=lambda n: self._count(ticket, n))
+            known = KnownWords([text, *(turn.content for turn in conversation)])
+            written = yield from answer_plan(
+                room, prompt, limit=limit, constraint=lambda _: known, count=lambda n: self._count(ticket, n)
+            )
             query, fell_back = guards.guard_rewrite(written[0].text, text, conversation)
             if written[0].finish == "length":
                 query, fell_back = text.strip(), True

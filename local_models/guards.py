@@ -13,6 +13,7 @@ WORD = re.compile(r"[\w'’]+")
 NUMBER = re.compile(r"\w*\d(?:[\w,.:/-]*\w)?")
 MOST_WORDS = 50  # of a summary
 MIDDLING, RETOLD_SHARE = 40, 0.7  # a text of so many words told in more than this share of them is not summarised
+SHORT_TEXT = 80  # characters: its summary may be the text itself
 KNOWN_SHARE = 0.75  # of a summary's words that its text must have
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 # words a rewrite may add: they carry no facts
@@ -45,9 +46,11 @@ def stray_words(candidate: str, sources: Sequence[str]) -> list[str]:
 
 
 def guard_rewrite(candidate: str, query: str, conversation: Sequence[Turn]) -> tuple[str, bool]:
-    """The rewrite, or the query itself when it says something nobody said. (query, fell back)"""
+    """The rewrite, or the query itself when it says something nobody said or stutters. (query, fell back)"""
     candidate = candidate.strip().splitlines()[0].strip() if candidate.strip() else ""
-    if not candidate or stray_words(candidate, [query, *(turn.content for turn in conversation)]):
+    words = WORD.findall(candidate.lower())
+    stutters = any(words[at] == words[at + 1] == words[at + 2] for at in range(len(words) - 2))
+    if not words or stutters or stray_words(candidate, [query, *(turn.content for turn in conversation)]):
         return query.strip(), True
     return candidate, False
 
@@ -70,7 +73,8 @@ def _too_long(summary: str, text: str) -> bool:
     words, whole = len(summary.split()), len(text.split())
     sentences = [sentence.strip().lower() for sentence in SENTENCE.split(summary) if sentence.strip()]
     retold = whole >= MIDDLING and words > RETOLD_SHARE * whole
-    return words > MOST_WORDS or retold or len(set(sentences)) < len(sentences)
+    no_shorter = len(summary) >= len(text) > SHORT_TEXT
+    return words > MOST_WORDS or retold or no_shorter or len(set(sentences)) < len(sentences)
 
 
 def _known_share(summary: str, text: str) -> float:

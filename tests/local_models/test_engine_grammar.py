@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from local_models.grammar import FieldRule, JsonLine, SpanLines
 from local_models.grounding import dates_in, numbers_in
+from local_models.guards import stray_words
 from local_models.plans import schema_fields
+from local_models.vocabulary import KnownWords
 from local_models.writing import Constraint
 
 KINDS = ["string", "date", "number", "integer", "boolean"]
@@ -163,3 +165,23 @@ def test_none_ends_the_answer() -> None:
     assert not started.allows(b"NONE")
     assert started.may_end()
     assert not started.allows(b"NAME\tAnna Berg\n"), "a line is not said twice"
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 10_000), steps=st.integers(0, 120))
+def test_a_rewrite_has_only_words_that_were_said(seed: int, steps: int) -> None:
+    said = ["How much does it cost?", "Tell me about the Falcon 9 rockets in Köln"]
+    rule = KnownWords(said)
+    text = wander(rule, random.Random(seed), steps, b" falconrcketsKn9").decode("utf-8", "ignore")
+    words = text.split()[: None if rule.may_end() else -1]
+    assert not stray_words(" ".join(words), said)
+
+
+def test_words_said_in_another_form_are_known() -> None:
+    rule = KnownWords(["Where are Anna's boxes?"])
+    for piece in (b"Where", b" is", b" Anna", b"'s", b" box", b"es", b"?"):
+        assert rule.allows(piece), piece
+        rule.accept(piece)
+    assert rule.may_end()
+    assert not rule.allows(b" Berlin")
+    assert not rule.allows(b"\n")

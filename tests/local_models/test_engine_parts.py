@@ -196,6 +196,7 @@ TALK = [Turn("user", "Tell me about the Falcon 9 rocket"), Turn("assistant", "It
         ("What do Falcon 9 rockets cost?", False),
         ("How much does the Saturn V cost?", True),
         ("", True),
+        ("Does the rocket cost cost cost much?", True),
     ],
 )
 def test_a_rewrite_with_words_nobody_said_falls_back(candidate: str, fell_back: bool) -> None:
