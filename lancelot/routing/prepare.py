@@ -25,12 +25,13 @@ from lancelot.errors import (
 )
 from lancelot.providers.base import Deadline
 from lancelot.redaction.redactor import RedactedRequest
-from lancelot.routing.assess import assess
+from lancelot.routing.assess import assess, assess_features
 from lancelot.routing.assessment import Assessment
 from lancelot.routing.brains import Brains, classify
 from lancelot.routing.context import RequestContext
 from lancelot.routing.decide import decide
 from lancelot.routing.decision import Decision, Refusal
+from lancelot.routing.features import Features
 from lancelot.routing.journey import Journey, milliseconds_since
 from lancelot.routing.lanes import MODEL_NAMES, Lane
 from lancelot.routing.outcomes import priors_of
@@ -100,8 +101,7 @@ class Preparer:
         redacted = await self._redact(chat, context, policy)
         redaction_ms = milliseconds_since(began)
         begun = time.perf_counter()
-        classification = await self._classify(chat, redacted, policy, forced)
-        assessment = self._assess(chat, context, redacted, classification, policy)
+        assessment = await self._assess(chat, context, redacted, policy, forced)
         allowed = None if context.lanes is None else frozenset(Lane(name) for name in context.lanes)
         decision = decide(
             assessment,
@@ -202,34 +202,40 @@ class Preparer:
             return await asyncio.to_thread(self._redactor.redact_request, chat, **wanted)
         return self._redactor.redact_request(chat, **wanted)
 
-    async def _classify(
-        self, chat: ChatRequest, redacted: RedactedRequest, policy: RoutingPolicy, forced: Lane | None
-    ) -> Mapping[str, Any]:
-        if forced is not None:
-            return {"skipped": "the caller named the lane"}
-        shown = chat if self._brains.sees_raw() else redacted.chat
-        return await classify(
-            self._brains.local, shown.last_user_text()[:CLASSIFIED], policy.classify_budget_ms, self._brains.patience
-        )
-
-    def _assess(
+    async def _assess(
         self,
         chat: ChatRequest,
         context: RequestContext,
         redacted: RedactedRequest,
-        classification: Mapping[str, Any],
         policy: RoutingPolicy,
+        forced: Lane | None,
     ) -> Assessment:
-        return assess(
-            chat,
-            signals=context.signals,
-            classification=classification,
-            redactions=redacted.counts,
-            priors=priors_of(self._outcomes.counts(), least=policy.thresholds.prior_min_history),
-            keep_local=context.keep_local,
-            flagged=self._flagged(),
-            config=policy,
-        )
+        """The assessment; the local model is asked only where its word could change the lane."""
+        features = Features.of(chat)
+        priors = priors_of(self._outcomes.counts(), least=policy.thresholds.prior_min_history)
+        flagged = self._flagged()
+
+        def look(classification: Mapping[str, Any]) -> Assessment:
+            return assess_features(
+                features,
+                signals=context.signals,
+                classification=classification,
+                redactions=redacted.counts,
+                priors=priors,
+                keep_local=context.keep_local,
+                flagged=flagged,
+                config=policy,
+            )
+
+        if forced is not None:
+            return look({"skipped": "the caller named the lane"})
+        if policy.classify_budget_ms > 0:
+            first = look({"skipped": "the lane is certain without it"})
+            if first.keep_local or first.risk == "high" or first.task != "unknown" or first.follow_up is not None:
+                return first
+        shown = chat if self._brains.sees_raw() else redacted.chat
+        text = shown.last_user_text()[:CLASSIFIED]
+        return look(await classify(self._brains.local, text, policy.classify_budget_ms, self._brains.patience))
 
     async def _park(self, journey: Journey) -> None:
         """Let a parked request go on only when a person, or a rule a person made, has allowed it.

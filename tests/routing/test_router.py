@@ -303,3 +303,11 @@ async def test_no_flagship_falls_back_to_the_local_lane_and_says_so() -> None:
     answered = await here.router.handle(chat())
     assert answered.lane is Lane.LOCAL
     assert any("no provider is set up" in reason for reason in answered.reasons)
+
+
+async def test_the_local_model_is_only_asked_where_its_word_could_matter() -> None:
+    here = world("ok")
+    for text in ("hi", "Is insulin safe?", "Keep this private: a memo.", "Prove it again, that is still wrong."):
+        await here.router.handle(chat(text))
+    assert here.brain.classified == []
+    assert any("certain without it" in reason for reason in here.receipts.attempts[0].reasons)
