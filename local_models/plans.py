@@ -113,7 +113,7 @@ def redact_plan(
         part = waiting.pop(0)
         rule = SpanLines(room.weights.text(part))
         (written,) = yield from answer_plan(
-            room, Prompt(prefix, [[*part, *tail]]), limit=limit, constraint=lambda _, rule=rule: rule, count=count
+            room, Prompt(prefix, [[*part, *tail]]), limit=limit, constraint=[rule].__getitem__, count=count
         )
         lines += rule.lines
         if written.finish == "length" and len(part) > SMALLEST_PART:
