@@ -112,6 +112,8 @@ class Services:
         self.doctor = Doctor(self.onboarding, self.receipts, self.config)
         self.budgets = BudgetKeeper(self.config, self.usage)
         self.approvals = ApprovalQueue(self.data_dir, self.receipts, notify=self._tell_operator)
+        outcomes = OutcomeLedger(self.receipts.database)
+        self._opened.append(outcomes.save)
         self._router = ModelRouter(
             redactor=self.redactor,
             brain=self.brain,
@@ -119,7 +121,7 @@ class Services:
             profile=None,
             config=self.config,
             receipts=self.receipts,
-            ledger=OutcomeLedger(self.receipts.database),
+            ledger=outcomes,
             approvals=self.approvals,
             flagged=self.upkeep.flagged,
             budgets=self.budgets,

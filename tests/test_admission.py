@@ -90,7 +90,7 @@ async def test_a_waiter_cancelled_in_the_instant_of_admission_frees_the_place() 
     first, second, third = (Visit(door, name, log) for name in "abc")
     await settle()
     first.leave.set()
-    while door.queued == 2:  # noqa: ASYNC110 - step by step until second was let in but has not run yet
+    while door.queued == 2:
         await asyncio.sleep(0)
     second.task.cancel()
     third.leave.set()

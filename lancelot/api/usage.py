@@ -29,6 +29,18 @@ async def summary(
     return await run_in_threadpool(services.usage.summary, since, until, by)
 
 
+@router.get("/savings", summary="What routing saved against a baseline, as a range with its assumptions")
+async def savings(
+    caller: OperatorDep,
+    services: ServicesDep,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    baseline: Literal["deep", "fast"] = "deep",
+) -> dict[str, Any]:
+    """{"baseline", "paid_usd", "would_cost_usd": [low, high], "saved_usd": [low, high], "assumptions": [words]}."""
+    return await run_in_threadpool(services.usage.savings, since, until, baseline)
+
+
 @router.get("/timeseries", summary="Tokens, cost and requests by hour or day")
 async def timeseries(
     caller: OperatorDep,
