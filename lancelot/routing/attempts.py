@@ -36,6 +36,7 @@ from lancelot.routing.recorder import Recorder
 __all__ = ["Attempts"]
 
 UNKNOWN = "unknown"
+REMEMBERED = 2_000  # conversations whose newest answer a complaint can be held against
 # errors that say nothing about the lane's health
 CALLERS_OWN = (BadInput, ContextTooLong, ContentFiltered, BudgetSpent)
 # errors after which the other side has done no work that could be owed
@@ -67,6 +68,7 @@ class Attempts:
         self._budgets = budgets
         self._outcomes = outcomes
         self.recorder = recorder
+        self._answered: dict[str, tuple[str, Lane]] = {}  # by conversation: what its newest answer was
         self._opinion = SecondOpinion(brains, recorder)
 
     async def begin(self, journey: Journey) -> Attempt:
@@ -155,11 +157,29 @@ class Attempts:
         attempt.data["sufficed"] = verdict.ok
         if journey.assessment.task != UNKNOWN:
             self._outcomes.record(journey.assessment.task, attempt.lane, verdict.ok)
+            self._remember(journey, attempt)
         self.brains.price(attempt, journey)
         journey.upcoming = None
         if verdict.signal is not None and verdict.signal in journey.policy.escalate_on and not final:
             journey.upcoming = self._next(journey, attempt, f"signal {verdict.signal}", down=False)
         await self._close(journey, attempt)
+
+    def complaint(self, journey: Journey) -> None:
+        """A follow-up says that the answer before did not do: the ledger learns it, once for each answer."""
+        conversation = journey.context.conversation_hash()
+        if journey.assessment.follow_up is None or conversation is None:
+            return
+        before = self._answered.pop(conversation, None)
+        if before is not None:
+            self._outcomes.record(*before, False)
+
+    def _remember(self, journey: Journey, attempt: Attempt) -> None:
+        conversation = journey.context.conversation_hash()
+        if conversation is not None:
+            self._answered.pop(conversation, None)
+            self._answered[conversation] = (journey.assessment.task, attempt.lane)
+            while len(self._answered) > REMEMBERED:
+                del self._answered[next(iter(self._answered))]
 
     async def failed(
         self, journey: Journey, attempt: Attempt, problem: Exception, *, final: bool = False

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from lancelot.approvals import ApprovalQueue, Ask, State
-from lancelot.approvals.nouns import ToolCall
+from lancelot.approvals import ApprovalQueue
 from lancelot.chat import ChatRequest
 from lancelot.config import Config
 from lancelot.errors import (
-    ApprovalNeeded,
     BudgetSpent,
     Forbidden,
     LancelotError,
@@ -35,14 +31,14 @@ from lancelot.routing.features import Features
 from lancelot.routing.journey import Journey, milliseconds_since
 from lancelot.routing.lanes import MODEL_NAMES, Lane
 from lancelot.routing.outcomes import priors_of
-from lancelot.routing.policy import Park, RoutingPolicy
+from lancelot.routing.parking import Parking
+from lancelot.routing.policy import RoutingPolicy
 from lancelot.routing.ports import Budgets, ConfigSource, Outcomes, Redacts
 from lancelot.routing.recorder import Recorder, common
 from lancelot.store.receipts import Receipt, new_id
 
 __all__ = ["Preparer", "refusal_error"]
 
-SHOWN = 2_000  # characters of a parked request a person is shown, redacted
 IN_THREAD = 20_000  # characters from which redaction leaves the event loop
 CLASSIFIED = 2_000  # characters of the newest message the local model is shown
 REFUSALS: dict[str, type[LancelotError]] = {
@@ -74,7 +70,7 @@ class Preparer:
         self._budgets = budgets
         self._outcomes = outcomes
         self._recorder = recorder
-        self._approvals = approvals
+        self._parking = Parking(approvals, recorder)
         self._flagged = flagged
         self._policy_of: tuple[Config, RoutingPolicy] | None = None
 
@@ -131,7 +127,7 @@ class Preparer:
         if decision.refusal is not None:
             await self.refuse(journey, decision.refusal)
         if decision.parked is not None:
-            await self._park(journey)
+            await self._parking.park(journey)
         return journey
 
     def look(self, chat: ChatRequest, context: RequestContext) -> tuple[Assessment, Decision]:
@@ -236,77 +232,6 @@ class Preparer:
         shown = chat if self._brains.sees_raw() else redacted.chat
         text = shown.last_user_text()[:CLASSIFIED]
         return look(await classify(self._brains.local, text, policy.classify_budget_ms, self._brains.patience))
-
-    async def _park(self, journey: Journey) -> None:
-        """Let a parked request go on only when a person, or a rule a person made, has allowed it.
-
-        Raises:
-            ApprovalNeeded: nobody has decided yet; `approval_id` says which. Forbidden: denied.
-        """
-        parked = journey.decision.parked
-        assert parked is not None
-        if self._approvals is None:
-            await self._parked_receipt(journey, parked, None)
-            hint = "A rule asks for a person, and approvals are not set up."
-            raise ApprovalNeeded(hint=hint, request_id=journey.request_id)
-        approval = await asyncio.to_thread(self._approvals.ask, ask_of(journey, parked))
-        if approval.state is State.PENDING:
-            await self._parked_receipt(journey, parked, approval.id)
-            approval = await self._approvals.wait(approval.id, min(journey.context.wait_s, journey.deadline.left()))
-        if approval.state is State.DENIED:
-            note = f" ({approval.note})" if approval.note else ""
-            raise Forbidden(
-                f"A person has denied this request{note}.",
-                code="approval_denied",
-                hint="Change the request, or ask the operator.",
-                approval_id=approval.id,
-                request_id=journey.request_id,
-            )
-        if approval.state is not State.ALLOWED:
-            raise ApprovalNeeded(
-                f"A person has to approve this request first: {parked.reason}.",
-                approval_id=approval.id,
-                state=approval.state.value,
-                request_id=journey.request_id,
-            )
-        await asyncio.to_thread(self._approvals.start, approval.id)
-        journey.approval_id = approval.id
-        allowed = f"allowed by {approval.decided_by} (approval {approval.id})"
-        journey.decision = replace(journey.decision, parked=None, reasons=(*journey.decision.reasons, allowed))
-
-    async def _parked_receipt(self, journey: Journey, parked: Park, approval_id: str | None) -> None:
-        await self._recorder.write(
-            journey,
-            Receipt(
-                kind="request",
-                status="parked",
-                error_code="approval_needed",
-                reasons=list(journey.decision.reasons),
-                data={"park": parked.name, "reason": parked.reason, "approval_id": approval_id},
-                **common(journey),
-            ),
-        )
-
-
-def ask_of(journey: Journey, parked: Park) -> Ask:
-    """What a person is asked about a parked request: redacted text, names of tools, risk and reasons."""
-    redacted, assessment, context = journey.redacted.chat, journey.assessment, journey.context
-    content = redacted.model_dump_json(exclude={"stream", "stream_options"}, exclude_none=True)
-    return Ask(
-        who="the operator" if context.key_id is None else f"key {context.key_id}",
-        what=redacted.last_user_text()[:SHOWN] or "(no text)",
-        tools=tuple(ToolCall(name=name or "unnamed") for name in assessment.tools),
-        risk=assessment.risk,
-        reasons=journey.decision.reasons,
-        task=assessment.task,
-        lane=None if journey.decision.lane is None else journey.decision.lane.value,
-        key_id=context.key_id,
-        rule=parked.name,
-        idempotency_key=context.idempotency_key,
-        fingerprint=hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest(),
-        request_id=context.request_id,
-        features=assessment.to_dict(),
-    )
 
 
 def refusal_error(refusal: Refusal, request_id: str) -> LancelotError:

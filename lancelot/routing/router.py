@@ -84,6 +84,7 @@ class ModelRouter:
             ApprovalNeeded, BudgetSpent, Forbidden, NotReady, LocalModelError, ProviderError: as they say.
         """
         journey = await self._preparer.prepare(_chat(request), context or RequestContext())
+        self._attempts.complaint(journey)
         kept: tuple[Attempt, Answer] | None = None
         while True:
             attempt = await self._attempts.begin(journey)

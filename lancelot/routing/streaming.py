@@ -126,6 +126,7 @@ class RoutedStream:
 async def pieces(preparer: Preparer, attempts: Attempts, chat: ChatRequest, context: RequestContext) -> Pieces:
     """First the journey (lane and receipt id are known, content is on its way), then the chunks."""
     journey = await preparer.prepare(chat, context)
+    attempts.complaint(journey)
     while True:
         attempt = await attempts.begin(journey)
         attempt.began = time.perf_counter()

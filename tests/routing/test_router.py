@@ -21,6 +21,7 @@ from lancelot.errors import (
 )
 from lancelot.routing.context import RequestContext
 from lancelot.routing.lanes import Lane
+from lancelot.routing.outcomes import MemoryOutcomes
 from tests.fakes import FakeProvider, text_answer, tool_answer
 from tests.routing.fakes import EMAIL, FakeBrain, chat, world
 
@@ -311,3 +312,21 @@ async def test_the_local_model_is_only_asked_where_its_word_could_matter() -> No
         await here.router.handle(chat(text))
     assert here.brain.classified == []
     assert any("certain without it" in reason for reason in here.receipts.attempts[0].reasons)
+
+
+async def test_a_complaint_is_held_against_the_answer_before() -> None:
+    ledger = MemoryOutcomes()
+    here = world("72", ledger=ledger)
+    question = {
+        "role": "user",
+        "content": "Natalia sold 48 clips in April and half as many in May. How many altogether?",
+    }
+    context = RequestContext(conversation="c-1")
+    await here.router.handle({"messages": [question]}, context=context)
+    ((task, lane), counts), *_ = ledger.counts().items()
+    assert counts == (1, 1)
+    complaint = {"role": "user", "content": "That is still wrong."}
+    turns = [question, {"role": "assistant", "content": "71"}, complaint]
+    answered = await here.router.handle({"messages": turns}, context=RequestContext(conversation="c-1"))
+    assert answered.lane is Lane.DEEP
+    assert ledger.counts()[task, lane] == (1, 2)
