@@ -38,6 +38,21 @@ def figures(totals: dict[str, Any]) -> None:
         )
 
 
+def savings(since: datetime) -> None:
+    """What routing saved, net of everything, as a range with its assumptions."""
+    found = get_services().usage.savings(since, None, "deep")
+    if not found["saved_usd"]:
+        return
+    low, high = found["saved_usd"]
+    st.markdown(
+        f":material/savings: Against sending everything to the deep lane: **{money(low)} to {money(high)}** saved, "
+        "failed attempts and escalations already taken off."
+    )
+    with st.expander("What this rests on"):
+        for assumption in found["assumptions"]:
+            st.markdown(f"- {assumption}")
+
+
 def course(since: datetime, amount: str) -> None:
     points = get_services().usage.timeseries(since, None, "day", "lane")["points"]
     if not points:
@@ -91,6 +106,7 @@ with page_guard():
         )
     else:
         figures(totals)
+        savings(start)
         chosen = st.segmented_control(
             "Show", list(AMOUNTS), format_func=AMOUNTS.__getitem__, default="tokens", key="cost_of"
         )

@@ -1,0 +1,172 @@
+"""The gateway in the console's process beside raw httpx, on one mock upstream: `python -m tests.bench.gateway`.
+
+Every prompt is distinct, about 1 KB, with two pieces of personal data; receipts are fsynced. Rows: raw httpx to the
+mock; the gateway with rules only; with the name tagger; with local classification. `--page` keeps the Receipts page
+open in Chromium meanwhile. `--peer URL KEY MODEL` measures any other OpenAI-compatible proxy the same way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from lancelot.settings import config_dir
+from tests.bench.router_overhead import prompt
+from tests.e2e.harness import CHROMIUM, CHROMIUM_ARGS, NO_NETWORK, PROJECT, free_port, lancelot, running_console
+from tests.weights import installed_weights
+
+ROWS = {
+    "rules only": {"classify": False, "redaction_mode": "rules"},
+    "with the name tagger": {"classify": False, "redaction_mode": "fast"},
+    "with local classification": {"classify": True, "redaction_mode": "fast"},
+}
+
+
+@contextmanager
+def upstream() -> Iterator[str]:
+    """The mock: a fixed chat completion, plain or streamed, and a list of one model. Yields its base URL."""
+    port = free_port()
+    child = subprocess.Popen([sys.executable, "-m", "tests.bench.mock_upstream", str(port)], cwd=PROJECT)
+    pause = threading.Event()
+    try:
+        for _ in range(400):
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/v1/models", timeout=1)
+                break
+            except httpx.HTTPError:
+                pause.wait(0.05)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        child.terminate()
+        child.wait(10)
+
+
+def provision(folder: Path, base_url: str) -> None:
+    """A data folder brought to READY with the mock as its flagship."""
+    weights = installed_weights()
+    handed_in = folder / "models" / "import"
+    handed_in.mkdir(parents=True)
+    (handed_in / weights.name).hardlink_to(weights)
+    words = ["onboard", "--provider", "selfhosted", "--base-url", base_url, "--comms", "local", "--yes"]
+    done = lancelot(folder, *words, env=NO_NETWORK)
+    assert done.returncode == 0, done.stderr
+
+
+def configuration(folder: Path, changes: dict[str, Any]) -> Path:
+    """A copy of the shipped configuration with changes to router.yaml."""
+    folder.mkdir()
+    for file in config_dir().glob("*.yaml"):
+        text = file.read_text()
+        if file.name == "router.yaml":
+            text = yaml.safe_dump((yaml.safe_load(text) or {}) | changes)
+        (folder / file.name).write_text(text)
+    return folder
+
+
+async def load(url: str, key: str, model: str, count: int, callers: int, first: int) -> dict[str, float]:
+    """`count` calls by `callers` at once: median and p99 in milliseconds, calls a second."""
+    taken: list[float] = []
+    numbers = iter(range(first, first + count))
+    async with httpx.AsyncClient(timeout=120, trust_env=False) as client:
+
+        async def caller() -> None:
+            for number in numbers:
+                body = {"model": model, "messages": [{"role": "user", "content": prompt(number)}]}
+                began = time.perf_counter()
+                answer = await client.post(
+                    f"{url}/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}
+                )
+                assert answer.status_code == 200, answer.text
+                taken.append((time.perf_counter() - began) * 1000)
+
+        began = time.perf_counter()
+        await asyncio.gather(*(caller() for _ in range(callers)))
+        seconds = time.perf_counter() - began
+    taken.sort()
+    return {
+        "p50_ms": round(statistics.median(taken), 2),
+        "p99_ms": round(taken[int(len(taken) * 0.99)], 2),
+        "per_s": round(count / seconds, 1),
+    }
+
+
+def measure(url: str, key: str, model: str, *, alone: int, many: int) -> dict[str, dict[str, float]]:
+    """One caller, then eight; a few calls first to warm up."""
+    asyncio.run(load(url, key, model, 20, 4, 1_000_000))
+    return {
+        "1 caller": asyncio.run(load(url, key, model, alone, 1, 2_000_000)),
+        "8 callers": asyncio.run(load(url, key, model, many, 8, 3_000_000)),
+    }
+
+
+@contextmanager
+def receipts_page(url: str) -> Iterator[None]:
+    """The Receipts page open in a browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        page = browser.new_page()
+        page.goto(f"{url}/receipts")
+        page.wait_for_selector("h1")
+        yield
+        browser.close()
+
+
+def run(*, alone: int = 200, many: int = 600, page: bool = False, peer: list[str] | None = None) -> dict[str, Any]:
+    """All rows in one run."""
+    table: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as kept, upstream() as mock:
+        folder = Path(kept) / "data"
+        provision(folder, mock)
+        table["raw httpx"] = measure(mock, "none", "mock", alone=alone, many=many)
+        for number, (row, changes) in enumerate(ROWS.items()):
+            config = configuration(Path(kept) / f"config{number}", changes)
+            env = {"LANCELOT_UPKEEP": "off", "LANCELOT_CONFIG_DIR": str(config)}
+            with running_console(folder, Path(kept) / "console.log", env) as console:
+                console.wait_ready()
+                with receipts_page(console.url) if page else nullcontext():
+                    table[f"gateway, {row}"] = measure(
+                        f"{console.url}/v1", console.token(), "lancelot-fast", alone=alone, many=many
+                    )
+        if peer:
+            table["peer"] = measure(peer[0], peer[1], peer[2], alone=alone, many=many)
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--alone", type=int, default=200, help="calls of a single caller")
+    parser.add_argument("--many", type=int, default=600, help="calls of eight callers together")
+    parser.add_argument("--page", action="store_true", help="keep the Receipts page open in Chromium")
+    parser.add_argument("--peer", nargs=3, metavar=("URL", "KEY", "MODEL"))
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    table = run(alone=options.alone, many=options.many, page=options.page, peer=options.peer)
+    if options.json:
+        print(json.dumps(table))
+        return
+    for row, found in table.items():
+        one, eight = found["1 caller"], found["8 callers"]
+        print(
+        times = f"p50 {one['p50_ms']:>7.2f} ms   p99 {one['p99_ms']:>7.2f} ms   8 callers {eight['per_s']:>7.1f}/s"
+        print(f"{row:<36} {times}")
+        )
+
+
+if __name__ == "__main__":
+    main()
