@@ -22,6 +22,7 @@ from typing import Any, Literal, Protocol
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lancelot.approvals.checks import decision_receipt, edited_calls, is_narrower
 from lancelot.approvals.nouns import TRANSITIONS, Approval, Ask, Scope, StandingRule, State, ToolCall, now
 from lancelot.errors import BadInput, Conflict, NotFound, StoreError
 from lancelot.files import Disk, read_or_none, write_atomic
@@ -182,10 +183,12 @@ class ApprovalQueue:
             if approval.state is not State.PENDING:
                 by_whom = f" by {approval.decided_by}" if approval.decided_by else ""
                 raise Conflict(f"This is {approval.state} already{by_whom}.", hint="The first decision stands.")
-            calls = _edited(approval, edited) if edited is not None else None
+            calls = edited_calls(approval, edited) if edited is not None else None
             rule = self._new_rule(approval, scope, by, note, rule_ttl, rule_uses) if decision == "always" else None
             state = State.DENIED if decision == "deny" else State.ALLOWED
-            self._receipt(approval, decision, by=by, note=note, edited=calls is not None, rule=rule)
+            self._receipts.write(
+                decision_receipt(approval, decision, by=by, note=note, edited=calls is not None, rule=rule)
+            )
             before = approval.model_copy()
             approval.state, approval.decided_at, approval.decided_by = state, self._clock(), by
             approval.note, approval.edited = note, calls
@@ -239,7 +242,7 @@ class ApprovalQueue:
             wider = (expires_at is not None and expires_at > rule.expires_at) or (
                 max_uses is not None and max_uses > rule.max_uses
             )
-            if wider or (scope is not None and not _narrower(scope, rule.scope)):
+            if wider or (scope is not None and not is_narrower(scope, rule.scope)):
                 raise BadInput("A rule can only be narrowed; make a new one to allow more.", param="scope")
             changes = {"scope": scope, "expires_at": expires_at, "max_uses": max_uses}
             return self._change(rule_id, by, "narrowed", **{k: v for k, v in changes.items() if v is not None})
@@ -277,7 +280,9 @@ class ApprovalQueue:
         return None
 
     def _allow_by_rule(self, approval: Approval, rule: StandingRule) -> None:
-        self._receipt(approval, "rule", by=f"rule {rule.id}", note=rule.note, edited=False, rule=rule)
+        self._receipts.write(
+            decision_receipt(approval, "rule", by=f"rule {rule.id}", note=rule.note, edited=False, rule=rule)
+        )
         rule.uses += 1
         approval.state, approval.decided_at = State.ALLOWED, self._clock()
         approval.decided_by, approval.standing_rule = f"rule {rule.id}", rule.id
@@ -311,31 +316,6 @@ class ApprovalQueue:
                 self._rules[rule_id] = rule
                 raise
             return changed.model_copy(deep=True)
-
-    def _receipt(
-        self, approval: Approval, decision: str, *, by: str, note: str, edited: bool, rule: StandingRule | None
-    ) -> None:
-        ask = approval.ask
-        self._receipts.write(
-            Receipt(
-                request_id=ask.request_id,
-                kind="approval",
-                key_id=ask.key_id,
-                task=ask.task,
-                risk=ask.risk if ask.risk in ("low", "medium", "high") else "unknown",
-                status="blocked" if decision == "deny" else "ok",
-                reasons=[f"{decision} by {by}", *([f"rule: {rule.scope.words()}"] if rule else [])],
-                data={
-                    "approval_id": approval.id,
-                    "decision": decision,
-                    "by": by,
-                    "note": note,
-                    "edited": edited,
-                    "rule_id": rule.id if rule else None,
-                    "tools": [tool.name for tool in ask.tools],
-                },
-            )
-        )
 
     def _move(self, approval_id: str, state: State) -> Approval:
         self._expire()
@@ -395,30 +375,3 @@ class ApprovalQueue:
                 code="approvals_damaged",
                 hint="Move it aside; what waited asks again.",
             ) from None
-
-
-def _edited(approval: Approval, edited: Sequence[ToolCall | dict[str, Any]]) -> tuple[ToolCall, ...]:
-    try:
-        calls = tuple(one if isinstance(one, ToolCall) else ToolCall.model_validate(one) for one in edited)
-    except ValidationError:
-        raise BadInput("`edited` must be a list of tool calls.", param="edited") from None
-    if [one.name for one in calls] != [one.name for one in approval.ask.tools]:
-        raise BadInput("An edit may change arguments, not which tools are called.", param="edited")
-    return calls
-
-
-def _narrower(new: Scope, old: Scope) -> bool:
-    def within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
-        return not outer or (bool(inner) and all(Scope(tools=outer).covers(_probe(one)) for one in inner))
-
-    return (
-        (old.key_id is None or new.key_id == old.key_id)
-        and (old.rule is None or new.rule == old.rule)
-        and within(new.tools, old.tools)
-        and (not old.tasks or (bool(new.tasks) and set(new.tasks) <= set(old.tasks)))
-        and (not old.risks or (bool(new.risks) and set(new.risks) <= set(old.risks)))
-    )
-
-
-def _probe(name: str) -> Ask:
-    return Ask(what="-", tools=(ToolCall(name=name),))

@@ -10,20 +10,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from lancelot.config import Budget, BudgetsConfig
 from lancelot.errors import BudgetSpent
 from lancelot.routing.decision import BudgetView, Level
 from lancelot.routing.lanes import Lane
+from lancelot.routing.limits import Limit, Purse, Use, dial, limits_of, passed, share_of
 from lancelot.routing.ports import ConfigSource, Reservation
 
-__all__ = ["BudgetKeeper", "BudgetStep", "History", "NoBudgets", "Purse"]
+__all__ = ["BudgetKeeper", "BudgetStep", "History", "NoBudgets"]
 
-PACE_SHARE = 0.3  # of a budget; below it the pace says little
-PACE_FACTOR = 1.5  # times faster than the clock: the dial turns one step early
 PAID = (Lane.FAST, Lane.DEEP)
 
 
@@ -35,16 +33,6 @@ class History(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Purse:
-    """One limit's account in one period: settled and set aside, in US dollars and tokens."""
-
-    usd: Decimal = Decimal(0)
-    tokens: int = 0
-    held_usd: Decimal = Decimal(0)
-    held_tokens: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class BudgetStep:
     """The dial has turned: which budget, from where to where, and why."""
@@ -54,32 +42,6 @@ class BudgetStep:
     after: Level
     reason: str
     key_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Limit:
-    scope: str  # "total", "lane deep", "key k1"
-    period: str  # "daily", "monthly"
-    since: datetime
-    until: datetime
-    usd: Decimal | None
-    tokens: int | None
-    key_id: str | None = None
-    lane: Lane | None = None
-
-    @property
-    def name(self) -> tuple[str, str, datetime]:
-        return self.scope, self.period, self.since
-
-
-@dataclass(frozen=True, slots=True)
-class _Use:
-    limit: _Limit
-    share: float  # 0..1 and beyond, money or tokens, whichever is fuller
-    what: str
-
-    def reason(self) -> str:
-        return f"{self.limit.scope} {self.limit.period} {self.what} at {self.share:.0%}"
 
 
 class _Reservation:
@@ -123,13 +85,13 @@ class BudgetKeeper:
         budgets = self._config.current.router.budgets
         now = self._clock()
         with self._lock:
-            uses = [self._use(limit) for limit in _limits(budgets, key_id, now)]
+            uses = [self._use(limit) for limit in limits_of(budgets, key_id, now)]
             shared = [use for use in uses if use.limit.lane is None]
-            level, reason = _dial(shared, budgets, now)
+            level, reason = dial(shared, budgets, now)
             blocked = {}
             for lane in PAID:
                 own = [use for use in uses if use.limit.lane is lane]
-                lane_level, lane_reason = _dial(own, budgets, now)
+                lane_level, lane_reason = dial(own, budgets, now)
                 if lane_level is Level.SPENT:
                     blocked[lane] = lane_reason
                 elif lane is Lane.DEEP and level < lane_level:
@@ -152,11 +114,11 @@ class BudgetKeeper:
         now = self._clock()
         with self._lock:
             purses = []
-            for limit in _limits(self._config.current.router.budgets, key_id, now):
+            for limit in limits_of(self._config.current.router.budgets, key_id, now):
                 if limit.lane not in (None, lane):
                     continue
                 purse = self._purse(limit)
-                what = _passed(limit, purse, usd, tokens)
+                what = passed(limit, purse, usd, tokens)
                 if what is not None:
                     wait = (limit.until - now).total_seconds()
                     raise BudgetSpent(
@@ -188,7 +150,7 @@ class BudgetKeeper:
         budgets = self._config.current.router.budgets
         with self._lock:
             found = []
-            for limit in [one for key in (None, *budgets.keys) for one in _limits(budgets, key, now)]:
+            for limit in [one for key in (None, *budgets.keys) for one in limits_of(budgets, key, now)]:
                 purse, use = self._purse(limit), self._use(limit)
                 found.append(
                     {
@@ -215,7 +177,7 @@ class BudgetKeeper:
                 purse.usd += usd or Decimal(0)
                 purse.tokens += tokens
 
-    def _purse(self, limit: _Limit) -> Purse:
+    def _purse(self, limit: Limit) -> Purse:
         purse = self._purses.get(limit.name)
         if purse is None:
             purse = self._purses[limit.name] = self._remembered(limit)
@@ -224,7 +186,7 @@ class BudgetKeeper:
                 del self._purses[name]
         return purse
 
-    def _remembered(self, limit: _Limit) -> Purse:
+    def _remembered(self, limit: Limit) -> Purse:
         purse = Purse()
         if self._history is None:
             return purse
@@ -234,15 +196,15 @@ class BudgetKeeper:
             purse.tokens += spent.tokens
         return purse
 
-    def _use(self, limit: _Limit) -> _Use:
+    def _use(self, limit: Limit) -> Use:
         purse = self._purse(limit)
         shares = []
         if limit.usd is not None:
-            shares.append((_share(purse.usd + purse.held_usd, limit.usd), "money"))
+            shares.append((share_of(purse.usd + purse.held_usd, limit.usd), "money"))
         if limit.tokens is not None:
-            shares.append((_share(purse.tokens + purse.held_tokens, limit.tokens), "tokens"))
+            shares.append((share_of(purse.tokens + purse.held_tokens, limit.tokens), "tokens"))
         share, what = max(shares)
-        return _Use(limit, share, what)
+        return Use(limit, share, what)
 
     def _note(self, scope: str, level: Level, reason: str, key_id: str | None) -> None:
         before = self._levels.get(scope, Level.NORMAL)
@@ -276,65 +238,6 @@ class NoBudgets:
 
     def status(self) -> list[dict[str, Any]]:
         return []
-
-
-def _limits(budgets: BudgetsConfig, key_id: str | None, now: datetime) -> list[_Limit]:
-    """All limits that hold for a caller now; those without a figure are left out."""
-    named: list[tuple[str, Budget, str | None, Lane | None]] = [("total", budgets.total, None, None)]
-    named += [(f"lane {lane}", budget, None, Lane(lane)) for lane, budget in budgets.lanes.items()]
-    if key_id is not None:
-        named.append((f"key {key_id}", budgets.keys.get(key_id, budgets.default_key), key_id, None))
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    month = day.replace(day=1)
-    following = (month + timedelta(days=32)).replace(day=1)
-    found = []
-    for scope, budget, key, lane in named:
-        if budget.daily_usd is not None or budget.daily_tokens is not None:
-            until = day + timedelta(days=1)
-            found.append(_Limit(scope, "daily", day, until, budget.daily_usd, budget.daily_tokens, key, lane))
-        if budget.monthly_usd is not None or budget.monthly_tokens is not None:
-            found.append(
-                _Limit(scope, "monthly", month, following, budget.monthly_usd, budget.monthly_tokens, key, lane)
-            )
-    return found
-
-
-def _passed(limit: _Limit, purse: Purse, usd: Decimal | None, tokens: int) -> str | None:
-    """Which part of a limit a call could pass."""
-    if limit.usd is not None:
-        used = purse.usd + purse.held_usd
-        if used >= limit.usd or (usd is not None and used + usd > limit.usd):
-            return f"money, {limit.usd} dollars"
-    if limit.tokens is not None and purse.tokens + purse.held_tokens + tokens > limit.tokens:
-        return f"tokens, {limit.tokens}"
-    return None
-
-
-def _share(used: Decimal | int, limit: Decimal | int) -> float:
-    return 1.0 if limit == 0 else float(Decimal(used) / Decimal(limit))
-
-
-def _dial(uses: list[_Use], budgets: BudgetsConfig, now: datetime) -> tuple[Level, str]:
-    """Where the fullest budget turns the dial; a budget spent much faster than the clock turns it one step early."""
-    level, reason = Level.NORMAL, ""
-    pressure = budgets.pressure
-    for use in sorted(uses, key=lambda one: -one.share):
-        found = Level.NORMAL
-        for bound, step in (
-            (pressure.narrow_deep, Level.NARROW_DEEP),
-            (pressure.no_deep, Level.NO_DEEP),
-            (pressure.narrow_fast, Level.NARROW_FAST),
-            (1.0, Level.SPENT),
-        ):
-            if use.share >= bound:
-                found = step
-        said = use.reason()
-        elapsed = (now - use.limit.since) / (use.limit.until - use.limit.since)
-        if found is Level.NORMAL and use.share >= PACE_SHARE and use.share > PACE_FACTOR * elapsed:
-            found, said = Level.NARROW_DEEP, f"{said} after {elapsed:.0%} of the time (spend pace)"
-        if found > level:
-            level, reason = found, said
-    return level, reason
 
 
 def _is_key(level: Level, reason: str) -> bool:
