@@ -85,19 +85,16 @@ def word_features(word: str, lexicon: dict[str, int]) -> tuple[int, ...]:
     """Row numbers of the word (two hashes), prefix 3, suffix 3, prefix 4, suffix 2 and shape, and its lexicon bits."""
     plain = fold(word.lower())
     digits = plain.translate(_DIGITS_TO_ZERO)
+    crc = zlib.crc32
     whole = digits[:40].encode("utf-8", "replace")
-
-    def affix(mark: bytes, part: str) -> int:
-        return zlib.crc32(mark + part.encode("utf-8", "replace")) % _AFFIX_ROWS
-
     return (
-        zlib.crc32(whole) % (_WORD_ROWS - 1) + 1,
-        zlib.crc32(whole, 7919) % (_WORD_ROWS - 1) + 1,
-        affix(b"p", digits[:3]),
-        affix(b"s", digits[-3:]),
-        affix(b"P", digits[:4]),
-        affix(b"S", digits[-2:]),
-        zlib.crc32(word_shape(word).encode("utf-8", "replace")) % _SHAPE_ROWS,
+        crc(whole) % (_WORD_ROWS - 1) + 1,
+        crc(whole, 7919) % (_WORD_ROWS - 1) + 1,
+        crc(b"p" + digits[:3].encode("utf-8", "replace")) % _AFFIX_ROWS,
+        crc(b"s" + digits[-3:].encode("utf-8", "replace")) % _AFFIX_ROWS,
+        crc(b"P" + digits[:4].encode("utf-8", "replace")) % _AFFIX_ROWS,
+        crc(b"S" + digits[-2:].encode("utf-8", "replace")) % _AFFIX_ROWS,
+        crc(word_shape(word).encode("utf-8", "replace")) % _SHAPE_ROWS,
         lexicon.get(plain, 0),
     )
 
@@ -142,45 +139,55 @@ class _Network:
             return arrays[name].astype(np.float32)
 
         self.lexicon = _read_lexicon(arrays["lex"].tobytes())
-        self._tables = [matrix(name) * matrix(name + "_s")[:, None] for name in _TABLES]
-        self._into, self._into_bias, self._gap = matrix("Win"), matrix("bin"), matrix("glue")
+        into = matrix("Win")
+        # Each table goes through its part of the input matrix once, here, instead of once for every new word.
+        self._tables: list[Floats] = []
+        at = 0
+        for name in _TABLES:
+            table = matrix(name) * matrix(name + "_s")[:, None]
+            projected: Floats = (table @ into[at : at + table.shape[1]]).astype(np.float32, copy=False)
+            self._tables.append(projected)
+            at += table.shape[1]
+        self._lexicon_rows = into[at:]
+        self._lexicon_vectors: dict[int, Floats] = {}
+        self._into_bias, self._gap = matrix("bin"), matrix("glue")
         self._dilations = [int(step) for step in arrays["dil"][: int(arrays["nlayer"])]]
         self._layers = [(matrix(f"c{i}w"), matrix(f"c{i}b")) for i in range(len(self._dilations))]
         self._out, self._out_bias = matrix("Wo"), matrix("bo") + matrix("bias")
-        self._width = self._into.shape[1]
+        self._width = into.shape[1]
         self._bits = 1 << np.arange(_LEXICON_BITS, dtype=np.int64)
         self._known: dict[str, int] = {}
         self._vectors: Floats = np.zeros((4096, self._width), np.float32)
         self._lock = threading.Lock()
 
-    def _learn(self, word: str) -> int:
-        first, second, p3, s3, p4, s2, shape, bits = word_features(word, self.lexicon)
-        tables = self._tables
-        joined = np.concatenate(
-            [
-                tables[0][first] + tables[0][second],
-                tables[1][p3],
-                tables[2][s3],
-                tables[3][p4],
-                tables[4][s2],
-                tables[5][shape],
-                ((bits & self._bits) != 0).astype(np.float32),
-            ]
-        )
+    def _learn(self, words: list[str]) -> None:
+        """Vectors of unseen words. Sums of rows, so a word's vector does not depend on the words learnt with it."""
+        rows = [word_features(word, self.lexicon) for word in words]
+        columns = list(zip(*rows, strict=True))
+        vectors = self._tables[0][list(columns[0])] + self._tables[0][list(columns[1])]
+        for table, column in zip(self._tables[1:], columns[2:7], strict=True):
+            vectors += table[list(column)]
+        for bits in columns[7]:
+            if bits not in self._lexicon_vectors:
+                self._lexicon_vectors[bits] = ((bits & self._bits) != 0).astype(np.float32) @ self._lexicon_rows
+        vectors += np.stack([self._lexicon_vectors[bits] for bits in columns[7]])
+        vectors += self._into_bias
         place = len(self._known)
-        if place >= len(self._vectors):
+        while place + len(words) > len(self._vectors):
             self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
-        self._vectors[place] = joined @ self._into + self._into_bias
-        self._known[word] = place
-        return place
+        self._vectors[place : place + len(words)] = vectors
+        for word in words:
+            self._known[word] = len(self._known)
 
     def _embed(self, tokens: list[str]) -> Floats:
         with self._lock:
             if len(self._known) + len(tokens) > _CACHED_WORDS:
                 self._known.clear()
             known = self._known
-            places = [known[word] if word in known else self._learn(word) for word in tokens]
-            picked: Floats = self._vectors[places]
+            unseen = [word for word in dict.fromkeys(tokens) if word not in known]
+            if unseen:
+                self._learn(unseen)
+            picked: Floats = self._vectors[[known[word] for word in tokens]]
         return picked
 
     def _window(self, tokens: list[str], gaps: list[int]) -> list[int]:

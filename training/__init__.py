@@ -1,0 +1,1 @@
+"""Recipes that make data files of the product; never imported by it."""

@@ -1,0 +1,1 @@
+"""The recipe of the tagger's weights; see README.md beside this file."""
