@@ -2,8 +2,8 @@
 
 In an environment of its own (`pip install langchain-openai langchain-tests pytest-asyncio`), from the project's folder:
 
-    python -m tests.api.serve_gateway FOLDER OTHER/bin/python -m pytest -c /dev/null --rootdir=. \\
-        --noconftest -o asyncio_mode=auto tests/api/langchain_suite.py
+    python -m tests.api.serve_gateway FOLDER OTHER/bin/python -m pytest -c /dev/null --rootdir=. --noconftest \\
+        -o asyncio_mode=auto -o asyncio_default_test_loop_scope=session tests/api/langchain_suite.py
 """
 
 from __future__ import annotations
