@@ -28,6 +28,7 @@ LITERAL: Final = "literal"
 """The rule of a span that only escapes a text which looks like a placeholder given to something else."""
 
 _STRUCTURAL: Final = frozenset({"key", "name", "id"})
+_WHOLE: Final = _STRUCTURAL | {"number"}
 _SHORT: Final = 400
 _BATCH: Final = 8000
 _ACCOUNT_LABELS: Final = frozenset({"ID", "USERNAME", "PHONE", "SECRET"})
@@ -126,21 +127,33 @@ class Masking:
             for span in slot.spans:
                 if span.rule != LITERAL:
                     repeats.add(slot.text[span.start : span.end], span.label)
-        self.found = any(slot.spans for slot in self._slots)
-        if not repeats:
-            return
-        for slot in self._slots:
+        for slot in self._slots if repeats else ():
             again = repeats.find(_what_is_left(slot), structural=slot.kind in _STRUCTURAL)
             if fresh := [span for span in again if not self._rulings.allowed(slot.text[span.start : span.end])]:
                 slot.spans = sorted([*slot.spans, *fresh])
+        for slot in self._slots:
+            if slot.spans:
                 self.found = True
+                self._escape_what_masking_bares(slot)
+
+    def _escape_what_masking_bares(self, slot: Slot) -> None:
+        """A masked neighbour ends a word: in xPERSON_1 nothing looks like a placeholder, beside <EMAIL_1> it does."""
+        while slot.kind not in _WHOLE:
+            bared = [
+                Span(start, end, label, LITERAL)
+                for start, end, label, number in written_like_one(_what_is_left(slot))
+                if not self.vault.reserve(label, number)
+            ]
+            if not bared:
+                return
+            slot.spans = sorted([*slot.spans, *bared])
 
     def fill(self, slot: Slot) -> str:
         """The string with placeholders."""
         if not slot.spans:
             return slot.text
-        if slot.kind in _STRUCTURAL or slot.kind == "number":
-            self.total += 1
+        if slot.kind in _WHOLE:
+            self.total += slot.spans[0].rule != LITERAL
             return self._stand_in(slot.text, slot.spans[0], slot.kind)
         pieces: list[str] = []
         position = 0

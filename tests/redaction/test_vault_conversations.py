@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lancelot.chat import ChatRequest
 from lancelot.redaction.vault import ConversationVaults
 from tests.redaction.samples import redactor
@@ -57,6 +59,16 @@ def test_a_text_that_names_a_placeholder_in_use_survives() -> None:
     assert turn.vault.restore(turn.chat.text()) == text
     assert "a@example.com" not in turn.vault.restore(turn.chat.text())
     assert dict(turn.counts) == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["%3CPERSON_1%3EPERSON_1", "a@example.comPERSON_1", "PERSON_14111111111111111", "<EMAIL_1>EMAIL_1"]
+)
+def test_a_placeholder_bared_by_its_masked_neighbour_survives(text: str) -> None:
+    made = redactor()
+    made.redact_request(chat("Alice Youngblood, b@example.com"), conversation="c")
+    turn = made.redact_request(chat(text), conversation="c")
+    assert turn.vault.restore(turn.chat.text()) == text
 
 
 def test_a_conversation_is_forgotten_after_its_time() -> None:
