@@ -5,6 +5,8 @@ Streamlit finds the literal `app = FastAPI(…)` by reading this file, so it sta
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,10 +15,21 @@ from streamlit import config as streamlit_config
 from streamlit.starlette import App
 
 from lancelot.api.app import DESCRIPTION, install
-from lancelot.services import build_services
+from lancelot.errors import LancelotError
+from lancelot.services import Services, build_services
 
 pages = App("main.py")
 pages_lifespan = pages.lifespan()
+
+
+def opened(url: str) -> Services:
+    """The services; when they cannot be opened the process ends in words, not in a stack trace."""
+    try:
+        return build_services(url=url)
+    except LancelotError as problem:
+        sys.stderr.write(f"\n  Lancelot cannot start.\n  {problem}\n\n")
+        sys.stderr.flush()
+        os._exit(1)  # nothing is open yet; an exception here would be shown as a server's crash
 
 
 @asynccontextmanager
@@ -24,7 +37,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open the services, then the pages; close them the other way round."""
     address = streamlit_config.get_option("server.address") or "127.0.0.1"
     port = streamlit_config.get_option("server.port")
-    async with build_services(url=f"http://{address}:{port}") as services:
+    async with opened(f"http://{address}:{port}") as services:
         app.state.services = services
         async with pages_lifespan(app):
             yield

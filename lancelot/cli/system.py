@@ -47,7 +47,8 @@ def serve(
 ) -> int:
     """Run control plane and gateway without pages, until Ctrl-C."""
     host, at = settings.host(), port or settings.port()
-    app = create_app(lambda: build_services(url=f"http://{host}:{at}"))
+    services = build_services(url=f"http://{host}:{at}")  # a folder in use or a bad file is told before anything runs
+    app = create_app(lambda: services)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=at, log_level="warning", timeout_graceful_shutdown=10))
     out.note(f"Lancelot listens on http://{host}:{at} (control plane at /docs, gateway at /v1). Ctrl-C stops it.")
     server.run()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -67,13 +68,11 @@ def provision(folder: Path, base_url: str) -> None:
 
 
 def configuration(folder: Path, changes: dict[str, Any]) -> Path:
-    """A copy of the shipped configuration with changes to router.yaml."""
+    """The shipped models and prices, and a router.yaml of the defaults and these changes."""
     folder.mkdir()
-    for file in config_dir().glob("*.yaml"):
-        text = file.read_text()
-        if file.name == "router.yaml":
-            text = yaml.safe_dump((yaml.safe_load(text) or {}) | changes)
-        (folder / file.name).write_text(text)
+    for name in ("models.yaml", "prices.yaml"):
+        shutil.copyfile(config_dir() / name, folder / name)
+    (folder / "router.yaml").write_text(yaml.safe_dump({"version": 1} | changes))
     return folder
 
 

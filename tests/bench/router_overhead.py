@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
+import socket
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -63,9 +64,8 @@ class Row:
     per_second: float
 
 
-@contextmanager
-def upstream() -> Iterator[str]:
-    """A fixed chat completion over HTTP, in a thread of its own."""
+def serve(port: Any) -> None:
+    """The mock upstream's process: a fixed chat completion; tells its port."""
     body = json.dumps(ANSWER).encode()
 
     async def answer(request: Request) -> Response:
@@ -73,17 +73,26 @@ def upstream() -> Iterator[str]:
         return Response(body, media_type="application/json")
 
     app = Starlette(routes=[Route("/v1/chat/completions", answer, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    # with the protocol named, or asyncio leaves Nagle's delay on and every answer waits 40 ms
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        port.put(listening.getsockname()[1])
+        uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listening])
+
+
+@contextmanager
+def upstream() -> Iterator[str]:
+    """The address of a mock upstream in a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    port = spawn.Queue()
+    process = spawn.Process(target=serve, args=(port,), daemon=True)
+    process.start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port.get(timeout=60)}"
     finally:
-        server.should_exit = True
-        thread.join(10)
+        process.terminate()
+        process.join(10)
 
 
 class Settled:
