@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ router = APIRouter(prefix="/onboarding", tags=["onboarding"])
 
 POLL_S = 1.0
 BEAT_POLLS = 15
+LIFE_POLLS = 120  # a stopping server waits for open answers, so none may be endless; clients come back by themselves
 
 
 class Submit(BaseModel):
@@ -82,7 +84,8 @@ async def events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Events `state`, `progress`, `problem`, `code_sent`, each with an id; Last-Event-ID goes on after it. The first
-    event is always `status`: the state as it is now."""
+    event is always `status`: the state as it is now. The stream ends after two minutes; clients of server-sent events
+    come back by themselves and miss nothing."""
     after = int(last_event_id) if last_event_id and last_event_id.isdigit() else services.onboarding.events.last_id
     return StreamingResponse(
         _stream(request, services.onboarding, after),
@@ -93,8 +96,10 @@ async def events(
 
 async def _stream(request: Request, flow: OnboardingFlow, last: int) -> AsyncIterator[str]:
     quiet = 0
+    yield "retry: 500\n\n"
     yield _event("status", {"state": str(await run_in_threadpool(lambda: flow.state)), "working": flow.is_working})
-    while not flow.events.closed and not await request.is_disconnected():
+    until = time.monotonic() + LIFE_POLLS * POLL_S
+    while time.monotonic() < until and not flow.events.closed and not await request.is_disconnected():
         fresh = await run_in_threadpool(flow.events.after, last, POLL_S)
         quiet = 0 if fresh else quiet + 1
         for event in fresh:

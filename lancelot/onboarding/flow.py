@@ -8,10 +8,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from lancelot.credentials import Credentials
-from lancelot.errors import BadInput, Conflict, LancelotError, TooMany
+from lancelot.errors import Conflict, LancelotError, TooMany
+from lancelot.onboarding.answers import parsed, state_named
 from lancelot.onboarding.checks import Check, build_checks
 from lancelot.onboarding.clocks import moment
 from lancelot.onboarding.commands import Commands
@@ -26,7 +27,7 @@ from lancelot.onboarding.snapshot import Flagship, OnboardingSnapshot, problem_o
 from lancelot.onboarding.snapshot_store import SnapshotStore
 from lancelot.onboarding.states import TRANSITIONS, Move, State, position
 from lancelot.onboarding.steps import STEPS, SUBSTEPS
-from lancelot.onboarding.steps.base import Context, Cool, Done, Form, Result, Stay, Work
+from lancelot.onboarding.steps.base import Context, Cool, Done, Result, Stay, Work
 from lancelot.onboarding.view import describe, missing
 from lancelot.onboarding.work import Workshop
 from lancelot.repair import Repairer
@@ -168,7 +169,7 @@ class OnboardingFlow:
             BadInput: unknown state, a wrong value, a wrong code. Conflict: the state has passed or is not reached.
             TooMany: a cooldown runs. StoreError, DiskFull: nothing could be saved, nothing has changed.
         """
-        wanted, given = _state_named(state), dict(values or {})
+        wanted, given = state_named(state), dict(values or {})
         digest = hashlib.sha256(self._salt + json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()
         with self.keeper.changing():
             refused = self._refusal(wanted, digest)
@@ -177,7 +178,7 @@ class OnboardingFlow:
             if refused is not None:
                 return self.status() | {"note": refused}
             step = STEPS[wanted]
-            result = step.accept(_parsed(step.form, given), self._context())
+            result = step.accept(parsed(step.form, given), self._context())
             self._apply(wanted, result)
             if isinstance(result, Stay | Cool):
                 raise result.error
@@ -311,25 +312,3 @@ class OnboardingFlow:
         self.keeper.look()
         if self.snapshot.state is State.COOLDOWN and not self._closed:
             self._tick_later()
-
-
-def _state_named(name: str) -> State:
-    try:
-        state = State(str(name).strip().upper())
-    except ValueError:
-        state = State.COOLDOWN
-    if state is State.COOLDOWN:
-        raise BadInput(
-            "There is no such state to answer.", hint="GET /onboarding names the present one.", code="unknown_state"
-        )
-    return state
-
-
-def _parsed(form: type[Form], values: Mapping[str, Any]) -> Form:
-    try:
-        return form.model_validate(dict(values))
-    except ValidationError as wrong:
-        first = wrong.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "values"
-        hint = "The step's schema in GET /onboarding says what it takes."
-        raise BadInput(f"`{where}`: {first['msg']}.", hint=hint, param=where) from None

@@ -32,10 +32,10 @@ from typing import Any
 
 from lancelot.errors import LancelotError
 from lancelot.files import Disk
+from lancelot.onboarding.pinned import PinnedLocalModel
 from lancelot.onboarding.seams import Preflight
 from lancelot.onboarding.snapshot import OnboardingSnapshot
 from lancelot.onboarding.states import State
-from lancelot.onboarding.wiring import PinnedLocalModel
 from local_models.lockfile import HttpsSource, PinnedModel
 from tests.onboarding.fakes import GOOD_KEY, World
 from tests.onboarding.test_machine import finish

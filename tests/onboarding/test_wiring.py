@@ -12,10 +12,11 @@ from pydantic import SecretStr
 from lancelot import settings
 from lancelot.config import ConfigStore
 from lancelot.errors import LocalModelError, ProviderAuth, ProviderTimeout, ProviderUnreachable
+from lancelot.onboarding.pinned import PinnedLocalModel
 from lancelot.onboarding.seams import Progress
 from lancelot.onboarding.snapshot import ConsentClaim, Flagship
 from lancelot.onboarding.steps.credentials import in_plain_words
-from lancelot.onboarding.wiring import ConfiguredProviders, PinnedLocalModel, database_works, journal_works
+from lancelot.onboarding.wiring import ConfiguredProviders, database_works, journal_works
 from lancelot.store.ledger import ReceiptStore
 from local_models.lockfile import FileSource, PinnedModel
 from tests.e2e.harness import free_port
