@@ -40,12 +40,12 @@ INSERT = (
     f"WHERE {' AND '.join(f'r.{name} IS NOT NULL' for name in NEEDED)} "
     "AND r.id NOT IN (SELECT id FROM receipts WHERE id BETWEEN ? AND ?)"
 )
+SEALED_TOGETHER = 25  # sealed segments in one transaction
 INSERT_SEALED = (
-    "INSERT INTO receipts SELECT n, "  # noqa: S608
-    + ", ".join(NAMES)
-    + " FROM read_parquet(?) AS batch WHERE n > ? AND raw IS NULL"
-    + " AND id NOT IN (SELECT id FROM receipts WHERE id BETWEEN ? AND ?)"
+    f"INSERT INTO receipts SELECT n, {', '.join(NAMES)} FROM read_parquet(?, union_by_name = true) AS batch "  # noqa: S608
+    "WHERE n > ? AND raw IS NULL AND id NOT IN (SELECT id FROM receipts WHERE id BETWEEN ? AND ?)"
 )
+ONCE_EACH = " QUALIFY row_number() OVER (PARTITION BY id ORDER BY n) = 1"
 
 
 def loaded_number(database: Database) -> int:
@@ -115,36 +115,51 @@ def _is_json(payload: bytes) -> bool:
 def replay(database: Database, folder: Path) -> int:
     """Load every journal line the database has not seen; returns how many lines that were.
 
-    Sealed segments are read by DuckDB itself, open ones line by line.
+    Sealed segments are read by DuckDB itself, many at once; open ones line by line.
     """
-    start = loaded_number(database)
+    start = reached = loaded_number(database)
     count = 0
+    sealed: list[str] = []
     for segment in segments(folder):
         if segment.sealed:
             first, last, _ = sealed_range(segment.path)
-            if last > start:
-                unseen = max(start, first - 1)
-                _load_sealed(database, segment.path, unseen, last)
-                count += last - unseen
+            if last <= start:
+                continue
+            sealed.append(str(segment.path))
+            count += last - max(start, first - 1)
+            if len(sealed) == SEALED_TOGETHER:
+                reached, sealed = _load_sealed(database, sealed, reached), []
         else:
+            reached, sealed = _load_sealed(database, sealed, reached), []
             for batch in _batches(_unseen(segment.path, start)):
                 load(database, batch)
                 count += len(batch)
+    _load_sealed(database, sealed, reached)
     return count
 
 
-def _load_sealed(database: Database, path: Path, start: int, last: int) -> None:
-    low, high = database.query("SELECT min(id), max(id) FROM read_parquet(?) WHERE n > ?", [str(path), start])[0]
+def _load_sealed(database: Database, paths: list[str], start: int) -> int:
+    """Load the lines above `start` of sealed segments; returns the last number."""
+    if not paths:
+        return start
+    low, high, receipts, distinct, last = database.query(
+        "SELECT min(id), max(id), count(id), count(DISTINCT id), max(n) FROM read_parquet(?, union_by_name = true) "
+        "WHERE n > ?",
+        [paths, start],
+    )[0]
     raw = database.query(
-        "SELECT n, raw FROM read_parquet(?) WHERE n > ? AND raw IS NOT NULL ORDER BY n", [str(path), start]
+        "SELECT n, raw FROM read_parquet(?, union_by_name = true) WHERE n > ? AND raw IS NOT NULL ORDER BY n",
+        [paths, start],
     )
     records = _unique((n, text.encode()) for n, text in raw)  # lines of an older form
     with database.transaction() as cursor:
         if low is not None:
-            cursor.execute(INSERT_SEALED, [str(path), start, low, high])
+            once = "" if receipts == distinct else ONCE_EACH
+            cursor.execute(INSERT_SEALED + once, [paths, start, low, high])
         if records:
             _insert(cursor, records)
         cursor.execute("UPDATE journal_state SET loaded = greatest(loaded, ?)", [last])
+    return int(last)
 
 
 def _unseen(path: Path, start: int) -> Iterator[Record]:

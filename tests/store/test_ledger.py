@@ -251,3 +251,17 @@ def test_check_is_quiet_while_receipts_can_be_kept_and_refuses_while_not(tmp_pat
     assert store.journal.problem is None
     assert store.get(receipt.id) == receipt
     store.close()
+
+
+def test_a_receipt_written_twice_is_one_also_after_a_rebuild(tmp_path: Path, make_receipt) -> None:
+    store = ReceiptStore(tmp_path, seal_at=10)
+    receipts = [make_receipt() for _ in range(12)]
+    for receipt in (*receipts, *receipts, *receipts):
+        store.write(receipt)
+    store.close()
+    ReceiptStore(tmp_path, seal_at=10).close()  # seals the full segments
+    (tmp_path / "lancelot.duckdb").unlink()
+    store = ReceiptStore(tmp_path)
+    assert store.database.query("SELECT count(*), count(DISTINCT id) FROM receipts") == [(12, 12)]
+    assert store.page(limit=100)[0] == list(reversed(receipts))
+    store.close()
