@@ -73,6 +73,9 @@ class JsonLine:
     def may_end(self) -> bool:
         return self._at >= len(self._fields) and not self._literal
 
+    def finished(self) -> bool:
+        return self.may_end()
+
     def closing(self) -> bytes:
         """What is missing to make the line valid when it has to end here: the open value closed, the others null."""
         at, value, missing = self._at, self._value, b""
@@ -264,6 +267,9 @@ class SpanLines:
     def may_end(self) -> bool:
         return self._line == b"NONE" or self._complete(self._line) or (not self._line and bool(self._lines))
 
+    def finished(self) -> bool:
+        return self._line == b"NONE"
+
     def _complete(self, line: bytes) -> bool:
         kind, tab, text = line.partition(b"\t")
         if not tab or kind not in self._types or not text.strip():
@@ -271,13 +277,12 @@ class SpanLines:
         return line not in self._lines and _utf8(text, whole=True)
 
     def _walk(self, piece: bytes) -> tuple[list[bytes], bytes] | None:
-        lines, line = list(self._lines), self._line
+        lines, line = self._lines, self._line
         for byte in piece:
             if byte == ord("\n"):
                 if not self._complete(line) or line in lines:
                     return None
-                lines.append(line)
-                line = b""
+                lines, line = [*lines, line], b""
                 continue
             line += bytes([byte])
             kind, tab, text = line.partition(b"\t")

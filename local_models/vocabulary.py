@@ -41,6 +41,9 @@ class KnownWords:
     def may_end(self) -> bool:
         return self._any and (not self._word or self._word in self._words)
 
+    def finished(self) -> bool:
+        return False
+
     def forced(self) -> bytes:
         return b""
 

@@ -31,6 +31,10 @@ class Constraint(Protocol):
         """Whether the answer so far is complete."""
         ...
 
+    def finished(self) -> bool:
+        """Whether nothing may follow."""
+        ...
+
     def forced(self) -> bytes:
         """Bytes that must come next (empty when there is a choice)."""
         ...
@@ -175,7 +179,7 @@ def write(
             if safe > told:
                 on_text(text[told:safe])
                 told = safe
-        if constraint and constraint.may_end() and not _could_go_on(constraint):
+        if constraint and constraint.finished():
             written.finish = "stop"
             break
         if _circles(written.tokens):
@@ -191,10 +195,6 @@ def write(
     if on_text and len(written.text) > told:
         on_text(written.text[told:])
     return written
-
-
-def _could_go_on(constraint: Constraint) -> bool:
-    return any(constraint.allows(bytes([byte])) for byte in range(256))
 
 
 def _stopped(text: str, stops: Sequence[str]) -> int | None:

@@ -34,7 +34,7 @@ from tests.weights import installed_adapter, installed_weights
 __all__ = ["MESSAGES", "Ratio", "against_library", "callers", "over_http", "prefill", "tuned"]
 
 MESSAGES = [str(i.body["text"]) for i in golden_items() if i.task == "classify" and "labels" not in i.body][:40]
-PERSONAL = [str(i.body["text"]) for i in golden_items() if i.task == "redact"][:24]
+PERSONAL = [str(i.body["text"]) for i in golden_items() if i.task == "redact"][:48]
 KV_BYTES = 30 * 2 * 3 * 64 * 2  # of one token: layers, K and V, heads, their size, F16
 
 
