@@ -24,6 +24,7 @@ class Cue:
     """
 
     name: str
+    says: str
     weight: float
     words: frozenset[str]
     triggers: frozenset[str]
@@ -46,6 +47,7 @@ def read_cues() -> tuple[Cue, ...]:
     return tuple(
         Cue(
             one["name"],
+            one["says"],
             float(one["weight"]),
             frozenset(one.get("words", "").split()),
             frozenset(one.get("triggers", "").split()),

@@ -38,7 +38,7 @@ def _local_task(facts: Facts) -> str | None:
     assessed = facts.assessment
     limit = facts.policy.thresholds.local
     if assessed.local_can and assessed.risk == "low" and assessed.follow_up is None and assessed.deep_score < limit:
-        return f"task {assessed.task}: the policy lets the local model answer it"
+        return f"kind of task {assessed.task}: the policy lets the local model answer it"
     return None
 
 
@@ -48,14 +48,14 @@ def _deep_score(facts: Facts) -> str | None:
         return None
     threshold = _threshold(facts)
     if assessed.deep_score >= threshold:
-        return f"deep score {assessed.deep_score:.2f} reaches {threshold:.2f}"
+        return f"need for the deep lane {assessed.deep_score:.2f}, at or above the threshold {threshold:.2f}"
     return None
 
 
 def _fast_score(facts: Facts) -> str | None:
     if not facts.assessment.known:
         return None
-    return f"deep score {facts.assessment.deep_score:.2f} is below {_threshold(facts):.2f}"
+    return f"need for the deep lane {facts.assessment.deep_score:.2f}, below the threshold {_threshold(facts):.2f}"
 
 
 def _unknown(lane: Lane) -> Callable[[Facts], str | None]:

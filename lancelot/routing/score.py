@@ -78,31 +78,47 @@ def score(
     policy = config or RoutingPolicy()
     hard = complexity(features)
     if _GREETING.match(features.text) and follow_up is None:
-        return Score(0.02, True, "greeting", 1.0, round(hard, 3), False, ("task greeting",))
+        return Score(0.02, True, "greeting", 1.0, round(hard, 3), False, ("kind of task: greeting",))
     found = (learned or scorer()).score(features.text, signals)
     task, confidence = _task(found, classification, policy)
     if signals and found.wrong is not None and found.escalate is not None:
-        reasons = [f"task {task}", f"failure signals: the answer is wrong with chance {found.wrong:.2f}"]
+        reasons = [
+            f"kind of task: {task}",
+            f"failure signals: the answer is wrong in about {found.wrong:.0%} of such cases",
+        ]
         return Score(
             _history(found.escalate, task, priors, policy, reasons), True, task, confidence, hard, True, tuple(reasons)
         )
-    reasons = [f"task {task} ({confidence:.2f})" if task != "unknown" else "task unknown"]
+    reasons = [f"kind of task: {task} ({confidence:.0%} sure)" if task != "unknown" else "kind of task: unknown"]
     steps = found.trust * _logit(found.need)
     if found.known:
-        reasons.append(f"learnt need {found.need:.2f}, trusted {found.trust:.2f}")
+        reasons.append(_learnt_words(found))
     moved = 0.0
     for cue in cues(features):
         moved += cue.weight
-        reasons.append(f"cue {cue.name} ({cue.weight:+.1f})")
+        reasons.append(f"{cue.says}: {'more' if cue.weight > 0 else 'less'} need for the deep lane")
     if follow_up is not None:
         moved += FOLLOW_UP
-        reasons.append(f"an earlier answer did not do: {follow_up} ({FOLLOW_UP:+.1f})")
+        reasons.append(f"an earlier answer did not do ({follow_up}): more need for the deep lane")
     if risk == "high" and features.choices < EXAM_CHOICES:
         moved += HIGH_RISK
-        reasons.append(f"risk high ({HIGH_RISK:+.1f})")
+        reasons.append("a high risk: more need for the deep lane")
     known = found.known or moved != 0.0 or bool(priors and task in priors)
     deep = _history(_squash(steps + moved), task, priors, policy, reasons) if known else 0.5
     return Score(deep, known, task, confidence, round(hard, 3), False, tuple(reasons))
+
+
+def _learnt_words(found: Learned) -> str:
+    """What outcomes of similar questions say, and how similar they are."""
+    said = (
+        ("the fast lane usually does", 0.25),
+        ("the fast lane often does", 0.5),
+        ("the deep lane often does better", 0.75),
+        ("the deep lane usually does better", math.inf),
+    )
+    words = next(words for words, below in said if found.need < below)
+    evidence = "little" if found.trust < 0.35 else "some" if found.trust < 0.8 else "good"
+    return f"on similar questions {words} ({evidence} evidence)"
 
 
 def _task(found: Learned, classification: Mapping[str, Any] | None, policy: RoutingPolicy) -> tuple[str, float]:
