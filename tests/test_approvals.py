@@ -279,3 +279,15 @@ async def test_without_a_queue_a_parked_request_is_refused() -> None:
     here = world("x", park=PARK)
     with pytest.raises(ApprovalNeeded):
         await here.router.handle(chat("Pay 40 dollars", tools=TOOLS))
+
+
+@pytest.mark.anyio
+async def test_an_allowed_request_may_escalate(room: Room) -> None:
+    here = world("", "better", park=PARK, approvals=room.queue)
+    body, first = chat("Call it for 40", tools=TOOLS), RequestContext(idempotency_key="e")
+    with pytest.raises(ApprovalNeeded) as caught:
+        await here.router.handle(body, context=first)
+    room.queue.decide(caught.value.extra["approval_id"], "once")
+    answered = await here.router.handle(body, context=RequestContext(idempotency_key="e"))
+    assert answered.answer.message["content"] == "better" or answered.attempts == 1
+    assert room.queue.list()[0].state is State.DONE

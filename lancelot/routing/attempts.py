@@ -30,7 +30,7 @@ from lancelot.routing.decision import Decision
 from lancelot.routing.journey import Attempt, Journey, milliseconds_since
 from lancelot.routing.judge import Verdict, judge
 from lancelot.routing.lanes import Lane
-from lancelot.routing.ports import Budgets, Outcomes
+from lancelot.routing.ports import Budgets, Outcomes, Reservation
 from lancelot.routing.recorder import Recorder
 
 __all__ = ["Attempts"]
@@ -74,27 +74,19 @@ class Attempts:
     async def begin(self, journey: Journey) -> Attempt:
         """The next attempt on the decided lane, money set aside for it.
 
+        A budget whose rest does not cover the call moves it to a cheaper lane where no hard rule forbids that.
+
         Raises:
-            BudgetSpent: another request took the rest of the budget a moment ago.
+            BudgetSpent: and no cheaper lane may answer.
             NotReady: the lane's breaker has opened a moment ago, or its one trial call is under way.
         """
         if journey.upcoming is not None:
             journey.decision, journey.upcoming = journey.upcoming, None
-        lane = journey.decision.lane
-        assert lane is not None
-        if not self.brains.breakers[lane].allow():
-            state = self.brains.breakers[lane].state()
-            raise NotReady(
-                f"The {lane} lane is being tried again after failures ({state.reason}).",
-                hint="Try again in a moment.",
-                retry_after=max(1.0, round(state.ends_in_s, 1)),
-                request_id=journey.request_id,
-            )
-        usd, tokens = self.brains.most(lane, journey)
         try:
-            reservation = self._budgets.reserve(lane, journey.context.key_id, usd, tokens)
-        except BudgetSpent:
-            self.brains.breakers[lane].gave_up()
+            lane, reservation = self._reserved(journey)
+        except (BudgetSpent, NotReady) as problem:
+            problem.extra.setdefault("request_id", journey.request_id)
+            await self.recorder.blocked(journey, problem)
             raise
         attempt = Attempt(
             lane=lane,
@@ -111,6 +103,44 @@ class Attempts:
             attempt.reasons.append(f"not sent, because {attempt.model} does not take it: {', '.join(left_out)}")
         journey.attempts.append(attempt)
         return attempt
+
+    def _reserved(self, journey: Journey) -> tuple[Lane, Reservation]:
+        """A lane that may be called now, with money set aside; the journey's decision names it."""
+        blocked: dict[Lane, str] = {}
+        while True:
+            lane = journey.decision.lane
+            assert lane is not None
+            breaker = self.brains.breakers[lane]
+            if not breaker.allow():
+                state = breaker.state()
+                raise NotReady(
+                    f"The {lane} lane is being tried again after failures ({state.reason}).",
+                    hint="Try again in a moment.",
+                    retry_after=max(1.0, round(state.ends_in_s, 1)),
+                )
+            usd, tokens = self.brains.most(lane, journey)
+            try:
+                return lane, self._budgets.reserve(lane, journey.context.key_id, usd, tokens)
+            except BudgetSpent as problem:
+                breaker.gave_up()
+                if journey.forced is not None or journey.attempts:
+                    raise
+                blocked[lane] = problem.title
+                self._cheaper(journey, blocked, problem)
+
+    def _cheaper(self, journey: Journey, blocked: dict[Lane, str], problem: BudgetSpent) -> None:
+        """Decide again without the lanes the budget does not reach any more."""
+        view = self._budgets.view(journey.context.key_id)
+        decision = decide(
+            journey.assessment,
+            journey.policy,
+            replace(view, blocked={**view.blocked, **blocked}),
+            self.brains.states(),
+            allowed=journey.allowed,
+        )
+        if decision.lane is None or decision.lane in blocked or _waits(journey, decision):
+            raise problem
+        journey.decision = decision
 
     async def complete(self, journey: Journey, attempt: Attempt) -> Answer:
         """One whole answer, restored and judged (`attempt.data["signal"]`); its receipt is durable on return."""
@@ -268,9 +298,14 @@ class Attempts:
             forced=lane,
             allowed=journey.allowed,
         )
-        if decision.lane is not lane or decision.parked is not None:
+        if decision.lane is not lane or _waits(journey, decision):
             journey.last.data["stopped"] = decision.refusal.code if decision.refusal else "approval_needed"
             return None
         # that the lane is forced is the router's own doing here, not the caller's
         reasons = tuple(one for one in decision.reasons if not one.startswith("forced_"))
         return replace(decision, reasons=reasons, hard=journey.decision.hard)
+
+
+def _waits(journey: Journey, decision: Decision) -> bool:
+    """Whether a person would have to look first; one who has allowed the request has allowed its attempts."""
+    return decision.parked is not None and journey.approval_id is None

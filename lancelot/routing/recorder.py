@@ -11,7 +11,7 @@ from collections import deque
 from typing import Any
 
 from lancelot.chat import Usage
-from lancelot.errors import StoreError
+from lancelot.errors import LancelotError, StoreError
 from lancelot.routing.journey import Attempt, Journey
 from lancelot.routing.ports import ReceiptSink
 from lancelot.store.receipts import Receipt, new_id
@@ -62,6 +62,20 @@ class Recorder:
             return
         attempt.recorded = True
         await self.write(journey, receipt_of(journey, attempt))
+
+    async def blocked(self, journey: Journey, problem: LancelotError) -> None:
+        """Write that a decided request could not be begun after all."""
+        await self.write(
+            journey,
+            Receipt(
+                kind="request",
+                status="blocked",
+                error_code=problem.code,
+                reasons=[*journey.decision.reasons, f"refused: {problem.title}"],
+                data={"refusal": problem.title},
+                **common(journey),
+            ),
+        )
 
     async def write(self, journey: Journey | None, receipt: Receipt) -> None:
         """Write any receipt, shielded from the caller's cancellation."""

@@ -87,8 +87,8 @@ class ModelRouter:
         self._attempts.complaint(journey)
         kept: tuple[Attempt, Answer] | None = None
         while True:
-            attempt = await self._attempts.begin(journey)
             try:
+                attempt = await self._attempts.begin(journey)
                 answer = await self._attempts.complete(journey, attempt)
             except LancelotError:
                 if journey.upcoming is None:

@@ -177,7 +177,11 @@ async def test_retries_and_escalations_pay_too() -> None:
     assert answered.attempts == 2
     weak = world(text_answer("", usage=Usage(600, 0)), "better", budgets=BudgetKeeper(config))
     with pytest.raises(BudgetSpent):
-        await weak.router.handle(chat("y" * 3000, max_tokens=1400))
+        await weak.router.handle(chat("y" * 3000, model="lancelot-fast", max_tokens=1400))
+    assert weak.receipts.written[-1].status == "blocked"
+    local = await weak.router.handle(chat("y" * 3000, max_tokens=1400))
+    assert local.lane is Lane.LOCAL
+    assert any("budget" in reason for reason in local.reasons)
 
 
 @pytest.mark.anyio
