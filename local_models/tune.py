@@ -3,8 +3,9 @@
     python -m local_models.tune --weights FILE [--adapter FILE] [--json]
 
 Candidates are made from the verified download with the adapter merged in. The fastest one that loses no more than
-MOST_LOST on any task wins; the others are deleted. tuned.json holds CPU and library version: when either changes, the
-file as downloaded runs until tuning has been repeated.
+MOST_LOST on any task wins, on a few items of each task first, then on the full exam; the others are deleted.
+tuned.json holds CPU and library version: when either changes, the file as downloaded runs until tuning has been
+repeated.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ def tune(
     adapter: Path | None,
     *,
     check: Check | None = None,
+    confirm: Check | None = None,
     progress: Progress | None = None,
     candidates: Sequence[str] = CANDIDATES,
     speed: Callable[[Choice], Speed] | None = None,
@@ -87,13 +89,15 @@ def tune(
 
     Args:
         check: scores of a choice by task (0..1); the short exam by default.
+        confirm: the same, thoroughly, for a candidate that passed; the full exam by default.
         progress: told (step, detail) as it goes.
 
     Raises:
         ModelError: the original itself cannot be run.
     """
     tell = progress or (lambda _step, _detail: None)
-    return _Tuning(original, adapter, check or exam_check(), tell, speed or _speed, maker or Maker()).run(candidates)
+    checks = (("check", check or exam_check()), ("confirm", confirm or exam_check(golden_items())))
+    return _Tuning(original, adapter, checks, tell, speed or _speed, maker or Maker()).run(candidates)
 
 
 class Maker:
@@ -115,13 +119,14 @@ class _Tuning:
         self,
         original: Path,
         adapter: Path | None,
-        check: Check,
+        checks: Sequence[tuple[str, Check]],
         tell: Progress,
         speed: Callable[[Choice], Speed],
         maker: Maker,
     ) -> None:
-        self.original, self.adapter, self.check, self.tell, self.speed = original, adapter, check, tell, speed
+        self.original, self.adapter, self.checks, self.tell, self.speed = original, adapter, checks, tell, speed
         self.maker = maker
+        self._references: dict[str, Mapping[str, float]] = {}
         self.folder = original.parent
 
     def run(self, candidates: Sequence[str]) -> TuneReport:
@@ -134,7 +139,7 @@ class _Tuning:
             winner = self._pick(as_is, base, trials, costs)
         finally:
             source.unlink(missing_ok=True)
-        return self._keep(winner, base, trials)
+        return self._keep(winner, base, trials, costs)
 
     def _candidates(self, candidates: Sequence[str], source: Path) -> tuple[dict[str, Trial], dict[str, float]]:
         self.tell("merge", "adapter into plain weights")
@@ -156,37 +161,41 @@ class _Tuning:
 
     def _pick(self, as_is: Choice, base: Trial, trials: dict[str, Trial], costs: dict[str, float]) -> str:
         limit = Speed(base.prefill_tps, base.decode_tps).cost
-        reference: Mapping[str, float] | None = None
         winner = AS_IS
         for form in sorted(costs, key=costs.__getitem__):
             if costs[form] >= limit:
                 trials[form] = replace(trials[form], verdict="slower than as-is")
-                continue
-            if winner != AS_IS:
+            elif winner != AS_IS:
                 trials[form] = replace(trials[form], verdict="slower")
-                continue
-            if reference is None:
-                self.tell("check", AS_IS)
-                reference = self.check(as_is)
-            self.tell("check", form)
-            scores = dict(self.check(self._choice(form)))
-            lost = {task: had - scores.get(task, 0.0) for task, had in reference.items()}
-            worst = max(lost, key=lost.__getitem__, default="")
-            if worst and lost[worst] > MOST_LOST + 1e-9:
-                verdict = f"loses quality: {worst} -{lost[worst]:.2f}"
             else:
-                verdict, winner = "chosen", form
-            trials[form] = replace(trials[form], verdict=verdict, scores=scores)
+                trials[form] = self._examined(as_is, form, trials[form])
+                winner = form if trials[form].verdict == "chosen" else AS_IS
         return winner
 
-    def _keep(self, winner: str, base: Trial, trials: dict[str, Trial]) -> TuneReport:
+    def _examined(self, as_is: Choice, form: str, trial: Trial) -> Trial:
+        """The trial with its scores and whether they hold, the quick check first."""
+        scores: dict[str, float] = {}
+        for name, check in self.checks:
+            if name not in self._references:
+                self.tell(name, AS_IS)
+                self._references[name] = check(as_is)
+            self.tell(name, form)
+            scores = dict(check(self._choice(form)))
+            lost = {task: had - scores.get(task, 0.0) for task, had in self._references[name].items()}
+            worst = max(lost, key=lost.__getitem__, default="")
+            if worst and lost[worst] > MOST_LOST + 1e-9:
+                return replace(trial, verdict=f"loses quality: {worst} -{lost[worst]:.2f}", scores=scores)
+        return replace(trial, verdict="chosen", scores=scores)
+
+    def _keep(self, winner: str, base: Trial, trials: dict[str, Trial], costs: Mapping[str, float]) -> TuneReport:
         file = chat_file = None
         if winner != AS_IS:
+            self.tell("keep", winner)
             file = self._choice(winner).weights.name
-            if self.adapter is not None:
-                chat_file = f"{self.original.stem}.chat.{winner}.gguf"
-                self.tell("keep", winner)
-                self.maker.convert(self.original, self.folder / chat_file, winner)
+            chat = self._chat_format(base, costs, trials) if self.adapter is not None else None
+            if chat is not None:
+                chat_file = f"{self.original.stem}.chat.{chat}.gguf"
+                self.maker.convert(self.original, self.folder / chat_file, chat)
         report = TuneReport(
             winner=winner,
             file=file,
@@ -204,6 +213,12 @@ class _Tuning:
                 if leftover.name not in kept:
                     leftover.unlink()  # a running service keeps its mapped file until it ends
         return report
+
+    def _chat_format(self, base: Trial, costs: Mapping[str, float], trials: Mapping[str, Trial]) -> str | None:
+        """The fastest format no larger than the download, for chat on the base model; None: the download itself."""
+        limit = Speed(base.prefill_tps, base.decode_tps).cost
+        small = [form for form in costs if costs[form] < limit and trials[form].bytes <= base.bytes * 1.2]
+        return min(small, key=costs.__getitem__, default=None)
 
     def _choice(self, form: str) -> Choice:
         return Choice(self.folder / f"{self.original.stem}.utility.{form}.gguf", None, self.original, form)

@@ -47,8 +47,9 @@ def tuned(original: Path, scores: Mapping[str, Mapping[str, float]] | None = Non
     def check(choice: Choice) -> Mapping[str, float]:
         return (scores or {}).get(choice.format, GOOD)
 
-    terms: dict[str, object] = {"maker": FakeMaker(), "speed": lambda choice: SPEEDS[choice.format]} | more
-    return tune(original, original.parent / "adapter.gguf", check=check, **terms)  # type: ignore[arg-type]
+    terms: dict[str, object] = {"maker": FakeMaker(), "speed": lambda choice: SPEEDS[choice.format]}
+    terms |= {"check": check, "confirm": check} | more
+    return tune(original, original.parent / "adapter.gguf", **terms)  # type: ignore[arg-type]
 
 
 def test_the_fastest_wins_and_the_others_are_deleted(original: Path) -> None:
@@ -74,6 +75,20 @@ def test_a_format_that_loses_more_than_three_points_on_a_task_does_not_win(origi
     assert report.winner == "Q8_0"
     assert {trial.format: trial.verdict for trial in report.formats}["Q4_0"] == "loses quality: redact -0.04"
     assert tuned(original, {"Q4_0": {"classify": 0.87, "redact": 0.9}}).winner == "Q4_0"
+
+
+def test_the_full_exam_has_the_last_word(original: Path) -> None:
+    asked: list[str] = []
+
+    def confirm(choice: Choice) -> Mapping[str, float]:
+        asked.append(choice.format)
+        return {"Q4_0": {"classify": 0.8, "redact": 0.9}}.get(choice.format, GOOD)
+
+    report = tuned(original, confirm=confirm)
+    assert report.winner == "Q8_0"
+    assert asked == ["as-is", "Q4_0", "Q8_0"], "the reference is taken once"
+    assert {trial.format: trial.verdict for trial in report.formats}["Q4_0"] == "loses quality: classify -0.10"
+    assert (original.parent / str(report.chat_file)).name == "model.Q4_1.chat.Q4_0.gguf", "chat may stay small and fast"
 
 
 def test_the_original_stays_where_nothing_is_better(original: Path) -> None:
