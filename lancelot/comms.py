@@ -90,8 +90,8 @@ class AppriseSender:
         Raises:
             CommsFailed: the service did not take it.
         """
-        log = logging.getLogger("apprise")
-        log.setLevel(max(logging.WARNING, log.getEffectiveLevel()))  # its debug lines would hold the message body
+        # its lines may hold the address or the body; what a person needs to know is in the error
+        logging.getLogger("apprise").setLevel(logging.CRITICAL)
         messenger = apprise.Apprise()
         service = _service(channel.url.get_secret_value())
         if service is None or not messenger.add(service):

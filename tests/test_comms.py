@@ -138,12 +138,14 @@ def test_what_is_no_address_is_refused_with_examples(address: str) -> None:
     assert "mailto://" in refused.value.hint
 
 
-def test_a_failure_names_the_service_and_not_the_address() -> None:
+def test_a_failure_names_the_service_and_not_the_address(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
     with pytest.raises(CommsFailed) as failed:
         AppriseSender().send(read_channel("json://user:hunter2@127.0.0.1:9/secret-path"), "title", "body")
     assert "JSON" in failed.value.title
     assert "hunter2" not in str(failed.value)
     assert "secret-path" not in str(failed.value)
+    assert not [record for record in caplog.records if record.name.startswith("apprise")]
 
 
 def test_the_terminal_shows_one_line_set_apart(capsys: pytest.CaptureFixture[str]) -> None:
