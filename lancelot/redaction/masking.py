@@ -17,7 +17,7 @@ from typing import Final
 from lancelot.redaction.fields import Kind
 from lancelot.redaction.finding import Finder
 from lancelot.redaction.labels import Span
-from lancelot.redaction.placeholders import hashed, written_like_one
+from lancelot.redaction.placeholders import hashed, mentions_one, written_like_one
 from lancelot.redaction.policy import Rulings
 from lancelot.redaction.repeats import Repeats
 from lancelot.redaction.vault import Vault
@@ -41,11 +41,12 @@ _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|[_-]+")
 
 @dataclass(slots=True, repr=False)
 class Slot:
-    """One string of a request and what must be hidden in it, in order of place."""
+    """One string of a request, what must be hidden in it in order of place, and whether it speaks of placeholders."""
 
     kind: Kind
     text: str
     spans: list[Span] = field(default_factory=list)
+    mentions: bool = False
 
 
 class Masking:
@@ -93,11 +94,8 @@ class Masking:
         """Note what must be hidden in a string, and what only looks as if it had been."""
         text = slot.text
         spans = self._rulings.masked(text, found)
-        literals = [
-            Span(start, end, label, LITERAL)
-            for start, end, label, number in written_like_one(text)
-            if not self.vault.reserve(label, number)
-        ]
+        slot.mentions = mentions_one(text)
+        literals = self._literals(text) if slot.mentions else []
         slot.spans = _joined(spans, literals) if literals else spans
 
     def _look_at_short_ones(self) -> None:
@@ -138,15 +136,19 @@ class Masking:
 
     def _escape_what_masking_bares(self, slot: Slot) -> None:
         """A masked neighbour ends a word: in xPERSON_1 nothing looks like a placeholder, beside <EMAIL_1> it does."""
-        while slot.kind not in _WHOLE:
-            bared = [
-                Span(start, end, label, LITERAL)
-                for start, end, label, number in written_like_one(_what_is_left(slot))
-                if not self.vault.reserve(label, number)
-            ]
+        while slot.mentions and slot.kind not in _WHOLE:
+            bared = self._literals(_what_is_left(slot))
             if not bared:
                 return
             slot.spans = sorted([*slot.spans, *bared])
+
+    def _literals(self, text: str) -> list[Span]:
+        """What looks like a placeholder given to something else; the numbers of others are kept free from now on."""
+        return [
+            Span(start, end, label, LITERAL)
+            for start, end, label, number in written_like_one(text)
+            if not self.vault.reserve(label, number)
+        ]
 
     def fill(self, slot: Slot) -> str:
         """The string with placeholders."""
