@@ -285,10 +285,12 @@ class Tagger:
                 start += 1
             while end > start and not (text[end - 1].isalnum() or text[end - 1] in ".)"):
                 end -= 1
+            if not any(c.isalnum() for c in text[start:end]):
+                continue
             label = _CLASSES[kind]
             if label in EXTENDED:
                 start, end = extend(text, start, end, label, network.lexicon)
-            if any(c.isalnum() for c in text[start:end]) and believable(text, start, end, label, network.lexicon):
+            if believable(text, start, end, label, network.lexicon):
                 found.append(Span(start, end, label, "tagger"))
         return found
 

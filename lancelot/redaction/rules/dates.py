@@ -68,6 +68,21 @@ _BIRTH_WORDS = words(
 _ISO = re.compile(rf"(?<![\w.-]){_YEAR}([-/.])(?:0?[1-9]|1[0-2])\1{_DAY}(?![\d.-]*\d){_TIME}")
 _NUMERIC = re.compile(rf"(?<![\w./:-])({_DAY})([/.-])({_DAY})\2({_YEAR}|\d{{2}})(?![\w/-]|[.,:]\d){_TIME}")
 _MONTH_YEAR = re.compile(r"(?<![\w./:-])(?:0?[1-9]|1[0-2])/(?:19|20)\d{2}(?![\w/-]|\.\d)")
+# A year or a weekday alone is a date where a preposition makes it one.
+_YEAR_ALONE = re.compile(
+    r"(?:in|since|until|till|from|of|born|circa|during)[ ]((?:19|20)\d{2})(?![\w%]|[-/.,:]\d|[ ](?:\w+s|"
+    r"of)\b)",
+    re.I,
+)
+_YEAR_LEADS = frozenset({"in", "since", "until", "till", "from", "of", "born", "circa", "during"})
+_DAY_ALONE = re.compile(
+    r"(?:on|this|next|last|by|until|till|before|after|meet|from|since)[ ]((?:mon|tues|wednes|thurs|fri|"
+    r"satur|sun)day)\b(?!s)",
+    re.I,
+)
+_DAY_LEADS = frozenset(
+    {"on", "this", "next", "last", "by", "until", "till", "before", "after", "meet", "from", "since"}
+)
 _COMPACT = re.compile(
     r"(?:date|datum|dob|born|geb\.?)[\s:=\"']{1,6}((?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?!\w)",
     re.I,
@@ -118,10 +133,19 @@ def _spans(scan: Scan) -> Iterator[tuple[int, int, str]]:
             yield match.start(), match.end(), "date.month"
         for match in _COMPACT.finditer(text):
             yield match.start(1), match.end(1), "date.compact"
+        for start in scan.starts(_YEAR_LEADS):
+            year = _YEAR_ALONE.match(text, start)
+            if year:
+                yield year.start(1), year.end(1), "date.year"
         for match in scan.matches(_NAMED, _MONTH_WORDS, 36, 60):
             yield match.start(), match.start() + len(match.group().rstrip(" ,")), "date.named"
         for match in scan.matches(_WEEKDAY_ORDINAL, _WEEKDAY_WORDS, 0, 40):
             yield match.start(), match.end(), "date.weekday"
+    if scan.has(_WEEKDAY_WORDS):
+        for start in scan.starts(_DAY_LEADS):
+            day = _DAY_ALONE.match(text, start)
+            if day:
+                yield day.start(1), day.end(1), "date.weekday"
     if scan.has(_SPOKEN_WORDS):
         for match in scan.matches(_SPOKEN, _MONTH_WORDS, 40, 80):
             yield match.start(), match.end(), "date.spoken"
