@@ -20,11 +20,12 @@ Lancelot's control plane and gateway. Routes marked with a lock take `Authorizat
 with code, title and hint; under /v1 they are OpenAI's error object with the same three fields.
 """
 
+# the gateway first: its routes are matched far more often than all others
 ROUTERS = (
+    gateway.router,
     system.router,
     model.router,
     onboarding.router,
-    gateway.router,
     receipts.router,
     usage.router,
     approvals.router,

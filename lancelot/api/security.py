@@ -18,7 +18,8 @@ API_PREFIXES = ("/v1/", "/system/", "/onboarding", "/router/", "/usage/", "/appr
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 
 
-def services_of(request: Request) -> Services:
+# dependencies are coroutines although they never wait: plain functions would each cost a thread's round trip
+async def services_of(request: Request) -> Services:
     """The process's services, put on the application by its lifespan."""
     return cast(Services, request.app.state.services)
 
@@ -32,7 +33,7 @@ def bearer_caller(request: Request, services: Services) -> Caller | None:
     return services.keys.check(presented.strip()) if scheme.lower() == "bearer" and presented.strip() else None
 
 
-def _caller(request: Request, services: ServicesDep) -> Caller:
+async def _caller(request: Request, services: ServicesDep) -> Caller:
     if "authorization" not in request.headers:
         raise NotAllowed(code="token_missing")
     caller = bearer_caller(request, services)
@@ -44,7 +45,7 @@ def _caller(request: Request, services: ServicesDep) -> Caller:
 CallerDep = Annotated[Caller, Depends(_caller)]
 
 
-def _operator(caller: CallerDep) -> Caller:
+async def _operator(caller: CallerDep) -> Caller:
     if caller.key is not None:
         raise Forbidden("This route is the operator's.", hint="Use the token that `lancelot token` prints.")
     return caller

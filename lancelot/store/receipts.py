@@ -8,6 +8,7 @@ import time
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -29,6 +30,7 @@ def new_id() -> str:
     return str(uuid.UUID(int=value))
 
 
+@cache
 def host_name() -> str:
     """This machine's name, as receipts and the journal's chain carry it."""
     return socket.gethostname()
