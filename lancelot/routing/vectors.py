@@ -69,22 +69,29 @@ def dense_row(text: str, words: Sequence[str]) -> NDArray[np.float64]:
     log = math.log1p
     stripped = text.rstrip()
     code = text.count("def ") + text.count("return ") + text.count("==") + text.count("[")
-    comparisons = sum(following == "than" and word in ("more", "less", "fewer") for word, following in pairwise(words))
+    comparisons = 0
+    if "than" in known:
+        pairs = pairwise(words)
+        comparisons = len([word for word, after in pairs if after == "than" and word in ("more", "less", "fewer")])
+    quantities = len([word for word in letters if word in _QUANTITY]) if not _QUANTITY.isdisjoint(known) else 0
+    largest = max(map(float, numbers)) if numbers else 0.0
+    several = "\n" in text
+    choices = len(_CHOICE.findall(text)) if several else 0
     return np.array(
         (
             log(len(text)),
             log(len(numbers)),
             log(len(_SENTENCE.findall(text))),
-            float(len(_CHOICE.findall(text)) >= 3),
+            float(choices >= 3),
             log(code),
             log(text.count("$") + text.count("\\")),
-            log(sum(word in _QUANTITY for word in letters)),
+            log(quantities),
             float("%" in known or "percent" in known),
             float("/" in known and _FRACTION.search(text) is not None),
-            min(log(max((float(number) for number in numbers), default=0.0)), 20.0),
-            sum(map(len, letters)) / len(letters) if letters else 0.0,
+            min(log(largest), 20.0),
+            len("".join(letters)) / len(letters) if letters else 0.0,
             float(text.count("?")),
-            float("\n" in text),
+            float(several),
             float(stripped.endswith("?")),
             float(stripped.endswith("Answer:")),
             len(known) / max(1, len(words)),
