@@ -15,22 +15,22 @@ RULES = ["email", "card", "phone.grouped", "id.cue", "url.public", "url.private"
 
 def test_labels_are_those_of_the_contract() -> None:
     assert set(LABELS) == {
-            "PERSON",
-            "EMAIL",
-            "PHONE",
-            "ADDRESS",
-            "LOCATION",
-            "ORG",
-            "ID",
-            "CARD",
-            "IBAN",
-            "IP",
-            "URL",
-            "DATE",
-            "DATE_OF_BIRTH",
-            "USERNAME",
-            "SECRET",
-        }
+        "PERSON",
+        "EMAIL",
+        "PHONE",
+        "ADDRESS",
+        "LOCATION",
+        "ORG",
+        "ID",
+        "CARD",
+        "IBAN",
+        "IP",
+        "URL",
+        "DATE",
+        "DATE_OF_BIRTH",
+        "USERNAME",
+        "SECRET",
+    }
 
 
 @pytest.mark.parametrize(
