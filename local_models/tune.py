@@ -51,7 +51,7 @@ __all__ = [
     "tune",
 ]
 
-CANDIDATES = ("Q4_0", "Q8_0", "BF16")
+CANDIDATES = ("Q4_0", "Q4_0-BF16", "Q8_0", "BF16")
 MOST_LOST = 0.03  # of a task's score
 ITEMS_EACH = 20
 

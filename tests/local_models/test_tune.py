@@ -17,7 +17,13 @@ from local_models.merge import convert, merge
 from local_models.tune import Maker, TuneReport, tune
 from tests.weights import installed_adapter, installed_weights
 
-SPEEDS = {"as-is": Speed(300, 80), "Q4_0": Speed(1200, 150), "Q8_0": Speed(500, 120), "BF16": Speed(200, 60)}
+SPEEDS = {
+    "as-is": Speed(300, 80),
+    "Q4_0": Speed(1200, 150),
+    "Q4_0-BF16": Speed(450, 110),
+    "Q8_0": Speed(500, 120),
+    "BF16": Speed(200, 60),
+}
 GOOD = {"classify": 0.9, "redact": 0.9}
 
 
@@ -59,6 +65,7 @@ def test_the_fastest_wins_and_the_others_are_deleted(original: Path) -> None:
     assert {trial.format: trial.verdict for trial in report.formats} == {
         "as-is": "slower",
         "Q4_0": "chosen",
+        "Q4_0-BF16": "slower",
         "Q8_0": "slower",
         "BF16": "slower than as-is",
     }
@@ -93,7 +100,7 @@ def test_the_full_exam_has_the_last_word(original: Path) -> None:
 
 def test_the_original_stays_where_nothing_is_better(original: Path) -> None:
     bad = {"classify": 0.1, "redact": 0.1}
-    report = tuned(original, {"Q4_0": bad, "Q8_0": bad})
+    report = tuned(original, {"Q4_0": bad, "Q4_0-BF16": bad, "Q8_0": bad})
     assert (report.winner, report.file, report.formats[0].verdict) == ("as-is", None, "chosen")
     adapter = Path("adapter.gguf")
     assert choose_weights(original, adapter) == Choice(original, adapter, None, "as-is")
@@ -162,7 +169,9 @@ def test_the_adapter_is_merged_exactly(tmp_path: Path) -> None:
         difference = merged.array(name).astype("f4") - plain.array(name).astype("f4")
         assert abs(difference - delta).max() < 0.002
         assert abs(delta).max() > 0.01
-    convert(tmp_path / "merged.gguf", tmp_path / "small.gguf", "Q4_0", threads=1)
+    convert(tmp_path / "merged.gguf", tmp_path / "small.gguf", "Q4_0-BF16", threads=1)
+    kinds = {name: tensor.kind for name, tensor in GgufFile(tmp_path / "small.gguf").tensors.items()}
+    assert (kinds["blk.3.attn_q.weight"], kinds["blk.3.ffn_down.weight"], kinds["blk.3.ffn_up.weight"]) == (30, 30, 2)
     speed = measure(tmp_path / "small.gguf", seconds=0.2, threads=1)
     assert speed.prefill_tps > 0
     assert speed.cost > 0
