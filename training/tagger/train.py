@@ -126,7 +126,7 @@ def main() -> None:
             with torch.no_grad():
                 for name, value in net.state_dict().items():
                     average[name].lerp_(value, 1 - decay)
-            if step % 200 == 0:
+            if step % 50 == 0:
                 print(f"{spent * 100:.0f} % step {step} loss {loss.item():.4f}", flush=True)
     np.savez(chosen.model, **{name: value.float().cpu().numpy() for name, value in average.items()})
 
