@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= $(or $(LANCELOT_PORT),8501)
 
-.PHONY: help setup run test check bench drill fuzz notebooks done lock clean
+.PHONY: help setup run test check bench drill fuzz notebooks lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,11 +31,12 @@ bench: .venv/.ready-dev ## the benchmarks: ratios measured in one run
 
 drill: .venv/.ready-dev ## kill, cut off and fill up everything; writes docs/reliability.md
 	@$(BIN)/python -m tests.faults.drill_onboarding --write docs/reliability.md
+	@RECEIPT_KILLS=50 $(BIN)/python -m pytest -q -p no:randomly --timeout 3600 tests/faults/test_receipts_kill.py
 
 fuzz: .venv/.ready-dev ## property tests and random input, far longer than in `make test`
 	@LANCELOT_FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest tests/redaction/test_redactor_properties.py -q --timeout 3600
 
-notebooks: .venv/.ready-dev ## open the analyst notebooks beside the running console
+notebooks: .venv/.ready ## open the analyst notebooks beside the running console
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements-notebooks.lock && $(BIN)/jupyter lab notebooks
 
 lock: ## rewrite the lock files from pyproject.toml (needs uv)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from lancelot.errors import TooMany
@@ -19,12 +20,25 @@ class Admission:
         running: requests carried out at the same time.
         waiting: requests of one key that may wait; one more is refused with 429.
         patience_s: seconds a request waits at most before it is refused with 429.
+        per_minute: a key's rate; a burst of as many is allowed. None is no limit.
+        clock: seconds, monotonic.
     """
 
-    def __init__(self, running: int = 64, waiting: int = 256, patience_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        running: int = 64,
+        waiting: int = 256,
+        patience_s: float = 30.0,
+        *,
+        per_minute: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._running = running
         self._waiting = waiting
         self._patience_s = patience_s
+        self._per_minute = per_minute
+        self._clock = clock
+        self._left: dict[str | None, tuple[float, float]] = {}  # key -> (requests left, when that was)
         self._inside = 0
         self._queues: OrderedDict[str | None, deque[asyncio.Future[None]]] = OrderedDict()
 
@@ -43,8 +57,9 @@ class Admission:
         """Hold a place while the block runs.
 
         Raises:
-            TooMany: the key's queue is full, or no place came free in time.
+            TooMany: the key's rate is reached, its queue is full, or no place came free in time.
         """
+        self._count(key)
         if self._inside < self._running and not self._queues:
             self._inside += 1
         else:
@@ -54,6 +69,17 @@ class Admission:
         finally:
             self._inside -= 1
             self._admit_next()
+
+    def _count(self, key: str | None) -> None:
+        if self._per_minute is None:
+            return
+        now, full = self._clock(), float(self._per_minute)
+        left, at = self._left.get(key, (full, now))
+        left = min(full, left + (now - at) * full / 60)
+        if left < 1:
+            self._left[key] = (left, now)
+            raise TooMany("This key's rate limit is reached.", code="rate_limited", retry_after=(1 - left) * 60 / full)
+        self._left[key] = (left - 1, now)
 
     async def _wait(self, key: str | None) -> None:
         queue = self._queues.setdefault(key, deque())

@@ -12,6 +12,7 @@
     ├── Conflict                     409  the state has moved on, or somebody else holds it
     ├── TooMany                      429  rate limit, full queue, cooldown
     │   └── BudgetSpent              429
+    ├── ClientGone                   499  nobody waits for the answer any more
     ├── NotReady                     503  what is missing is said
     ├── StoreError                   503  journal or database cannot be written or read
     │   └── DiskFull                 503
@@ -40,6 +41,7 @@ __all__ = [
     "BadConfig",
     "BadInput",
     "BudgetSpent",
+    "ClientGone",
     "Conflict",
     "ContentFiltered",
     "ContextTooLong",
@@ -172,6 +174,12 @@ class BudgetSpent(TooMany):
     code = "budget_spent"
     title = "The budget is spent."
     hint = "Raise the budget under Settings, or wait until it renews; the local lane stays open."
+
+
+class ClientGone(LancelotError):
+    code, status = "client_disconnected", 499
+    title = "The client hung up before the answer was ready."
+    hint = "Nobody is waiting any more; the receipt says `cancelled`."
 
 
 class NotReady(LancelotError):

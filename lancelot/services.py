@@ -22,7 +22,7 @@ from lancelot.brain.supervisor import Supervisor
 from lancelot.brain.tuner import Tuner
 from lancelot.chat import ChatRequest
 from lancelot.comms import read_channel
-from lancelot.config import Config, ConfigStore
+from lancelot.config import Budget, Config, ConfigStore
 from lancelot.credentials import Credentials
 from lancelot.doctor import Doctor
 from lancelot.errors import LancelotError, NotReady
@@ -36,6 +36,7 @@ from lancelot.providers.base import Provider
 from lancelot.providers.profiles import ProviderProfile, build_provider, profile
 from lancelot.redaction.labels import Span
 from lancelot.redaction.redactor import Redactor
+from lancelot.redaction.vault import ConversationVaults
 from lancelot.routing.budget import BudgetKeeper
 from lancelot.routing.context import RequestContext
 from lancelot.routing.router import ModelRouter
@@ -82,7 +83,7 @@ class Services:
     def _build(self, config_dir: Path) -> None:
         self.config = ConfigStore(config_dir)
         gateway = self.config.current.router.gateway
-        self.admission = Admission(gateway.max_concurrent, gateway.max_queued)
+        self.admission = Admission(gateway.max_concurrent, gateway.max_queued, per_minute=gateway.requests_per_minute)
         self.metrics = Metrics()
         self.keys = Keys(self.data_dir)
         self.keys.token()
@@ -97,8 +98,14 @@ class Services:
         self._opened.append(self.upkeep.close)
         external = os.environ.get("LANCELOT_LOCAL_LLM_URL")
         self.external_brain = bool(external)
-        self.brain = LocalModelClient(external or self._brain_url)
-        self.redactor = Redactor(self.config.current.router.redaction.policies, span_finder=self._spans)
+        trusted = os.environ.get("LANCELOT_LOCAL_LLM_TRUSTED", "").lower() in ("1", "true", "yes", "on")
+        self.brain = LocalModelClient(external or self._brain_url, trusted=trusted or None, redact=self._masked)
+        redaction = self.config.current.router.redaction
+        self.redactor = Redactor(
+            redaction.policies,
+            span_finder=self._spans,
+            conversations=ConversationVaults(redaction.conversation_ttl_s, redaction.conversations),
+        )
         self.config.on_change(self._config_changed)
         self.onboarding: OnboardingFlow = build_flow(
             data_dir=self.data_dir,
@@ -110,7 +117,9 @@ class Services:
         )
         self._opened.append(self.onboarding.close)
         self.doctor = Doctor(self.onboarding, self.receipts, self.config)
-        self.budgets = BudgetKeeper(self.config, self.usage)
+        self.budgets = BudgetKeeper(
+            self.config, self.usage, own=self._key_budget, keys=lambda: [key.id for key in self.keys.all()]
+        )
         self.approvals = ApprovalQueue(self.data_dir, self.receipts, notify=self._tell_operator)
         outcomes = OutcomeLedger(self.receipts.database)
         self._opened.append(outcomes.save)
@@ -326,6 +335,22 @@ class Services:
     def _spans(self, text: str) -> list[Span]:
         found = self.brain.redact_spans_sync(text)
         return [Span(span["start"], span["end"], span["label"], "model") for span in found]
+
+    def _key_budget(self, key_id: str) -> Budget | None:
+        """The budget a named key was made with."""
+        key = next((key for key in self.keys.all() if key.id == key_id), None)
+        if key is None or not any((key.daily_usd, key.daily_tokens, key.monthly_usd, key.monthly_tokens)):
+            return None
+        return Budget(
+            daily_usd=key.daily_usd,
+            daily_tokens=key.daily_tokens,
+            monthly_usd=key.monthly_usd,
+            monthly_tokens=key.monthly_tokens,
+        )
+
+    def _masked(self, text: str) -> str:
+        """What a local brain beyond this machine is shown, unless the operator trusts it."""
+        return self.redactor.redact(text, mode="rules").text
 
     def _config_changed(self, config: Config) -> None:
         self.redactor.set_policies(config.router.redaction.policies)

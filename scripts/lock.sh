@@ -6,3 +6,4 @@ lock() { uv pip compile --universal --python-version 3.11 --generate-hashes --no
 lock requirements-build.in -o requirements-build.lock
 lock pyproject.toml -o requirements.lock
 lock pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+lock pyproject.toml --extra notebooks -c requirements.lock -o requirements-notebooks.lock

@@ -97,3 +97,21 @@ async def test_a_waiter_cancelled_in_the_instant_of_admission_frees_the_place() 
     await asyncio.gather(first.task, second.task, third.task, return_exceptions=True)
     assert "c" in log
     assert (door.inside, door.queued) == (0, 0)
+
+
+async def test_a_key_that_calls_too_often_is_told_when_to_come_back() -> None:
+    seconds = 0.0
+    door = Admission(per_minute=2, clock=lambda: seconds)
+    for _ in range(2):
+        async with door.enter("k"):
+            pass
+    with pytest.raises(TooMany) as refused:
+        async with door.enter("k"):
+            pass
+    assert refused.value.code == "rate_limited"
+    assert refused.value.retry_after == pytest.approx(30)
+    async with door.enter("other"):  # another key has a rate of its own
+        pass
+    seconds = 31.0
+    async with door.enter("k"):
+        pass

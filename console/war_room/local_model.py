@@ -10,6 +10,7 @@ import streamlit as st
 from console.session import get_services
 from console.widgets import empty_state, page_guard, show_error
 from lancelot.errors import LancelotError
+from local_models.hardware import look_at_machine, suggest
 from local_models.lockfile import load_lock
 
 LOOK_EVERY_S = 1.0
@@ -108,7 +109,10 @@ def exams() -> None:
         },
     )
     if flagged:
-        st.info(f"Under their bar, so requests of this kind go to the fast lane: {', '.join(sorted(flagged))}.")
+        st.info(
+            f"Under their bar: {', '.join(sorted(flagged))}. Requests of this kind go to the fast lane; the utility "
+            "routes still answer here, since their text must not leave, and say so."
+        )
     with st.expander("Earlier exams"):
         for row in rows:
             scores = [past["score"] for past in get_services().upkeep.history(row["task"])]
@@ -138,12 +142,15 @@ def format_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def pin() -> None:
-    found = load_lock().default_model
+    lock = load_lock()
+    found = lock.default_model
+    suggestion = suggest(lock, look_at_machine(get_services().data_dir))
     with st.expander("What is installed, and under which licence"):
         st.markdown(
             f"**{found.id}** by {found.publisher}, [{found.licence}]({found.licence_url}), "
             f"{(found.bytes or 0) / 1e6:.1f} MB, SHA-256 `{found.sha256}`"
         )
+        st.caption(f"Suggested for this machine: {suggestion.model_id}. {suggestion.reason}")
 
 
 def log_tail() -> None:

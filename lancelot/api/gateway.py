@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar
 
 import orjson
@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from lancelot.api.errors import openai_error
 from lancelot.api.security import CallerDep, ServicesDep
 from lancelot.chat import Chunk, Usage, parse_chat
-from lancelot.errors import BadInput, LancelotError
+from lancelot.errors import BadInput, ClientGone, LancelotError
 from lancelot.keys import Caller
 from lancelot.routing.context import RequestContext
 from lancelot.routing.router import RoutedResponse, RoutedStream
@@ -146,13 +146,20 @@ def seconds(given: str | None) -> float | None:
 
 
 async def until_gone(request: Request, work: Awaitable[T]) -> T:
-    """The result of work, which is cancelled when the client hangs up (the router then writes a cancelled receipt)."""
+    """The result of work, which is cancelled when the client hangs up (the router then writes a cancelled receipt).
+
+    Raises:
+        ClientGone: nobody waits for the answer any more.
+    """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(hang_up(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            raise ClientGone()
         return await task
     finally:
         gone.cancel()

@@ -15,7 +15,6 @@ from lancelot.services import Services
 __all__ = ["API_PREFIXES", "BodyLimit", "CallerDep", "OperatorDep", "ServicesDep", "bearer_caller", "services_of"]
 
 API_PREFIXES = ("/v1/", "/system/", "/onboarding", "/router/", "/usage/", "/approvals", "/metrics")
-BODY_LIMIT_BYTES = 8 * 1024 * 1024
 
 
 # dependencies are coroutines although they never wait: plain functions would each cost a thread's round trip
@@ -55,19 +54,20 @@ OperatorDep = Annotated[Caller, Depends(_operator)]
 
 
 class BodyLimit:
-    """Refuse bodies over the limit before they are read whole. Pure ASGI: streams pass untouched."""
+    """Refuse bodies over router.yaml's `gateway.max_body_bytes` before they are read whole. Streams pass untouched."""
 
-    def __init__(self, app: ASGIApp, limit: int = BODY_LIMIT_BYTES) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(API_PREFIXES):
             await self.app(scope, receive, send)
             return
+        services = cast(Services, scope["app"].state.services)
+        limit = services.config.current.router.gateway.max_body_bytes
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        too_large = TooLarge(f"The body is larger than {self.limit // (1024 * 1024)} MB.")
-        if not declared.isdigit() or int(declared) > self.limit:
+        too_large = TooLarge(f"The body is larger than {limit:,} bytes.")
+        if not declared.isdigit() or int(declared) > limit:
             await error_response(scope["path"], too_large, {"Connection": "close"})(scope, receive, send)
             return
         seen = 0
@@ -77,7 +77,7 @@ class BodyLimit:
             message = await receive()
             if message["type"] == "http.request":
                 seen += len(message.get("body", b""))
-                if seen > self.limit:
+                if seen > limit:
                     raise too_large
             return message
 

@@ -15,6 +15,7 @@ from lancelot.settings import data_dir
 from local_models.consent import Consent
 from local_models.fetch_events import FetchEvent, Progress, to_dict
 from local_models.fetch_model import ensure_model, verify_model, weights_path
+from local_models.hardware import look_at_machine, suggest
 from local_models.lockfile import PinnedModel, load_lock
 
 __all__ = ["register"]
@@ -25,9 +26,12 @@ ModelId = Annotated[str | None, typer.Argument(metavar="MODEL", help="An id of `
 def list_models(out: Out) -> int:
     """Pinned models, their licence and size, and which one is installed."""
     folder = data_dir() / "models"
-    rows = [_row(pin, folder) for pin in load_lock().models]
+    lock = load_lock()
+    rows = [_row(pin, folder) for pin in lock.models]
+    suggestion = suggest(lock, look_at_machine(folder))
     lines = [f"{row['id']:<32} {row['licence']:<12} {_size(row['bytes']):>9}  {row['state']}" for row in rows]
-    out.result({"models": rows}, lines)
+    lines.append(f"suggested for this machine: {suggestion.model_id}. {suggestion.reason}")
+    out.result({"models": rows, "suggestion": suggestion.to_dict()}, lines)
     return 0
 
 

@@ -8,12 +8,13 @@ Traffic without a price counts its tokens; a money budget alone cannot hold it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from lancelot.config import Budget
 from lancelot.errors import BudgetSpent
 from lancelot.routing.decision import BudgetView, Level
 from lancelot.routing.lanes import Lane
@@ -63,6 +64,8 @@ class BudgetKeeper:
         config: asked at every call, so a new limit holds at once.
         history: spending before this process; None starts at nothing.
         clock: the time, UTC.
+        own: the budget a named key was made with, by its id; None when it has none.
+        keys: ids of the named keys, for the overview.
     """
 
     def __init__(
@@ -71,10 +74,14 @@ class BudgetKeeper:
         history: History | None = None,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        own: Callable[[str], Budget | None] = lambda _id: None,
+        keys: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._config = config
         self._history = history
         self._clock = clock
+        self._own = own
+        self._keys = keys
         self._lock = threading.Lock()
         self._purses: dict[tuple[str, str, datetime], Purse] = {}
         self._levels: dict[str, Level] = {}
@@ -85,7 +92,7 @@ class BudgetKeeper:
         budgets = self._config.current.router.budgets
         now = self._clock()
         with self._lock:
-            uses = [self._use(limit) for limit in limits_of(budgets, key_id, now)]
+            uses = [self._use(limit) for limit in self._limits(key_id, now)]
             shared = [use for use in uses if use.limit.lane is None]
             level, reason = dial(shared, budgets, now)
             blocked = {}
@@ -114,7 +121,7 @@ class BudgetKeeper:
         now = self._clock()
         with self._lock:
             purses = []
-            for limit in limits_of(self._config.current.router.budgets, key_id, now):
+            for limit in self._limits(key_id, now):
                 if limit.lane not in (None, lane):
                     continue
                 purse = self._purse(limit)
@@ -150,7 +157,8 @@ class BudgetKeeper:
         budgets = self._config.current.router.budgets
         with self._lock:
             found = []
-            for limit in [one for key in (None, *budgets.keys) for one in limits_of(budgets, key, now)]:
+            known = dict.fromkeys((None, *budgets.keys, *self._keys()))
+            for limit in [one for key in known for one in self._limits(key, now)]:
                 purse, use = self._purse(limit), self._use(limit)
                 found.append(
                     {
@@ -165,6 +173,10 @@ class BudgetKeeper:
                     }
                 )
         return list({(one["scope"], one["period"]): one for one in found}.values())
+
+    def _limits(self, key_id: str | None, now: datetime) -> list[Limit]:
+        own = self._own(key_id) if key_id is not None else None
+        return limits_of(self._config.current.router.budgets, key_id, now, own)
 
     def _close(self, reservation: _Reservation, usd: Decimal | None, tokens: int) -> None:
         with self._lock:

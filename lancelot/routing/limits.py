@@ -57,12 +57,16 @@ class Use:
         return f"{self.limit.scope} {self.limit.period} {self.what} at {self.share:.0%}"
 
 
-def limits_of(budgets: BudgetsConfig, key_id: str | None, now: datetime) -> list[Limit]:
-    """All limits that hold for a caller now; those without a figure are left out."""
+def limits_of(budgets: BudgetsConfig, key_id: str | None, now: datetime, own: Budget | None = None) -> list[Limit]:
+    """All limits that hold for a caller now; those without a figure are left out.
+
+    A key's limits are those of router.yaml, else its `own` (given when it was made), else router.yaml's default_key.
+    """
     named: list[tuple[str, Budget, str | None, Lane | None]] = [("total", budgets.total, None, None)]
     named += [(f"lane {lane}", budget, None, Lane(lane)) for lane, budget in budgets.lanes.items()]
     if key_id is not None:
-        named.append((f"key {key_id}", budgets.keys.get(key_id, budgets.default_key), key_id, None))
+        of_key = budgets.keys.get(key_id) or own or budgets.default_key
+        named.append((f"key {key_id}", of_key, key_id, None))
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     month = day.replace(day=1)
     following = (month + timedelta(days=32)).replace(day=1)

@@ -65,12 +65,13 @@ class UtilityTasks:
         _config, policy = self._preparer.policy()
         await self._recorder.ready()
         began, counts = time.perf_counter(), {}
+        restore: Callable[[str], str] = str
         if task != "redact" and not self._brains.sees_raw():
             # a brain beyond this machine that the operator does not trust gets placeholders
-            redacted = self._redactor.redact_request(
-                ChatRequest(messages=[Message(role="user", content=text)]), mode="rules"
-            )
+            redacted = self._redactor.redact_request(_as_chat(text, payload.get("conversation")), mode="rules")
             text, counts = redacted.chat.last_user_text(), dict(redacted.counts)
+            payload = payload | {"conversation": _as_turns(redacted.chat)}
+            restore = redacted.vault.restore
         under_bar = task in self._flagged()
         receipt = Receipt(
             request_id=context.request_id,
@@ -88,7 +89,7 @@ class UtilityTasks:
         )
         try:
             async with asyncio.timeout(context.deadline_s or policy.deadline_s):
-                answer = await self._call(task, text, payload)
+                answer = _restored(await self._call(task, text, payload), restore)
             if task == "redact":
                 receipt.redactions = dict(Counter(span["label"] for span in answer["spans"]))
         except asyncio.CancelledError:
@@ -105,7 +106,7 @@ class UtilityTasks:
             receipt.latency = Latency(provider_ms=taken, total_ms=taken)
             receipt.model = getattr(self._brains.local, "model_id", None)
             await self._recorder.write(None, receipt)
-        return answer | {"receipt_id": receipt.id} | ({"below_bar": True} if under_bar else {})
+        return dict(answer) | {"receipt_id": receipt.id} | ({"below_bar": True} if under_bar else {})
 
     async def _call(self, task: str, text: str, payload: dict[str, Any]) -> dict[str, Any]:
         brain: Any = self._brains.local
@@ -127,3 +128,24 @@ class UtilityTasks:
             raise BadInput(f"`mode` must be one of {', '.join(get_args(Mode))}.", param="mode")
         found = await asyncio.to_thread(self._redactor.redact, text, policy, cast(Mode, mode))
         return {"text": found.text, "spans": [span._asdict() for span in found.spans]}
+
+
+def _as_chat(text: str, conversation: Any) -> ChatRequest:
+    """The task's texts as one chat, so that one walk redacts them all with the same placeholders."""
+    turns = [Message(role="user", content=str(turn.get("content", ""))) for turn in conversation or ()]
+    return ChatRequest(messages=[*turns, Message(role="user", content=text)])
+
+
+def _as_turns(chat: ChatRequest) -> list[dict[str, str]]:
+    return [{"role": "user", "content": str(message.content)} for message in chat.messages[:-1]]
+
+
+def _restored(answer: Any, restore: Callable[[str], str]) -> Any:
+    """The answer with every text in it restored."""
+    if isinstance(answer, str):
+        return restore(answer)
+    if isinstance(answer, dict):
+        return {name: _restored(value, restore) for name, value in answer.items()}
+    if isinstance(answer, list):
+        return [_restored(value, restore) for value in answer]
+    return answer

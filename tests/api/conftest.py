@@ -18,12 +18,13 @@ from lancelot import settings
 from lancelot.admission import Admission
 from lancelot.api.app import DESCRIPTION, install
 from lancelot.approvals import ApprovalQueue
-from lancelot.config import ConfigStore
+from lancelot.config import Budget, ConfigStore
 from lancelot.errors import NotReady
 from lancelot.keys import Keys
 from lancelot.metrics import Metrics
 from lancelot.providers.profiles import profile
 from lancelot.redaction.redactor import Redactor
+from lancelot.routing.budget import BudgetKeeper
 from lancelot.routing.router import ModelRouter
 from lancelot.store.ledger import ReceiptStore
 from lancelot.store.usage import UsageQueries
@@ -55,7 +56,12 @@ class FakeServices:
             config=self.config,
             receipts=self.receipts,
             approvals=self.approvals,
+            budgets=BudgetKeeper(self.config, self.usage, own=self._own_budget),
         )
+
+    def _own_budget(self, key_id: str) -> Budget | None:
+        key = next(key for key in self.keys.all() if key.id == key_id)
+        return Budget(daily_tokens=key.daily_tokens) if key.daily_tokens else None
 
     def missing(self) -> list[str]:
         return self.waiting_for

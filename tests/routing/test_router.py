@@ -120,7 +120,9 @@ async def test_a_trusted_or_loopback_brain_sees_the_original_and_another_does_no
     far = world("ok", brain=FakeBrain(reply="hi <EMAIL_1>", is_loopback=False))
     answered = await far.router.handle(chat(f"hello {EMAIL}", model="lancelot-local"))
     assert EMAIL not in far.brain.chats[0].text()
-    assert EMAIL not in far.brain.classified or far.brain.classified == []
+    await far.router.handle(chat(f"Describe how the tides moved {EMAIL} about."))
+    assert far.brain.classified
+    assert all(EMAIL not in text for text in far.brain.classified)
     assert answered.answer.message["content"] == f"hi {EMAIL}"
 
 
