@@ -29,16 +29,19 @@ def test_the_package_offers_exactly_this() -> None:
         _ = lancelot.surprise  # type: ignore[attr-defined]
 
 
+def _names_all(node: ast.Assign | ast.AnnAssign) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets)
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PROJECT)))
 def test_every_module_declares_its_public_names(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    declared = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
-    ]
+    declared = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and _names_all(node)]
     assert declared, "no __all__"
-    names = ast.literal_eval(declared[0].value)
+    value = declared[0].value
+    assert value is not None
+    names = ast.literal_eval(value)
     module = importlib.import_module(".".join(path.relative_to(PROJECT).with_suffix("").parts))
     for name in names:
         assert hasattr(module, name), f"{name} is declared but not there"
