@@ -73,7 +73,7 @@ def test_from_the_first_page_to_ready(page: Page, console: Console) -> None:
     code = newest_code(console)
     page.get_by_role("textbox", name="Code").fill(code)
     press(page, "Check the code")
-    expect(page.get_by_role("heading", name="Lancelot is ready")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Lancelot is ready")).to_be_visible(timeout=180_000)
     assert console.api("GET", "/system/status").json()["onboarding"]["state"] == "READY"
     answer = lancelot(console.data_dir, "status", "--json")
     assert '"READY"' in answer.stdout

@@ -209,7 +209,7 @@ def test_wrong_key_killed_download_wrong_codes_and_ready_in_the_end(
     expect(page.get_by_text("A new code is on its way")).to_be_visible()
     assert newest_code(console) != wrong
     enter_code(page, newest_code(console))
-    expect(page.get_by_role("heading", name="Lancelot is ready")).to_be_visible(timeout=120_000)
+    expect(page.get_by_role("heading", name="Lancelot is ready")).to_be_visible(timeout=180_000)
     page.goto(f"{console.url}/setup")
     expect(page.get_by_text("Redaction canary")).to_be_visible()
     assert [path.name for path in files_with(console.data_dir, RIGHT)] == ["credentials.json"]

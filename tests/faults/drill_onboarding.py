@@ -40,7 +40,7 @@ from local_models.lockfile import HttpsSource, PinnedModel
 from tests.onboarding.fakes import GOOD_KEY, World
 from tests.onboarding.test_machine import finish
 
-SIZE = 6_000_000
+SIZE = 40_000_000
 OFFSETS = 20
 BEGIN, END = "<!-- onboarding drill: begin -->", "<!-- onboarding drill: end -->"
 
@@ -385,8 +385,8 @@ def section(score: Score) -> str:
     return (
         f"{BEGIN}\n| killed (SIGKILL) | recovered to READY |\n|---|---|\n{rows}\n"
         f"| **all** | **{score.recovered} / {score.total}** |\n\n"
-        "A download killed at a random byte went on where it was: at most "
-        f"{max(0, score.refetched)} bytes were fetched twice.\n{END}"
+        f"The download ({SIZE:,} bytes) killed at a random byte went on from the last block synced to disk: at "
+        f"most {max(0, score.refetched):,} bytes were fetched twice.\n{END}"
     )
 
 
