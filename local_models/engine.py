@@ -44,7 +44,7 @@ __all__ = ["Engine", "EngineSettings"]
 
 T = TypeVar("T")
 MOST_LABELS = 100
-KEPT_PRIORS = 256  # label lists
+KEPT_PRIORS = KEPT_LISTS = 256  # label lists
 FIELDS_AT_ONCE = 6  # as many as the adapter was trained on
 
 
@@ -110,6 +110,7 @@ class Engine:
         )
         self._tail = self._weights.tokens(TAIL, special=True)
         self._end = self._weights.tokens("<|im_end|>", special=True)
+        self._lists: dict[tuple[Label, ...], tuple[Prefix, list[list[int]]]] = {}
         self._priors: dict[Prefix, list[float]] = {}  # engine's thread only
         self._thread = threading.Thread(target=self._loop, name="local-model", daemon=True)
         self._thread.start()
@@ -137,9 +138,14 @@ class Engine:
             raise BadTask("`labels` needs at least two different names.", param="labels")
         if len(chosen) > MOST_LABELS:
             raise BadTask(f"`labels` may hold at most {MOST_LABELS} names.", param="labels")
-        prefix = self._own("classify", layout.label_list(chosen), pinned=chosen == DEFAULT_LABELS)
+        known = self._lists.get(chosen)
+        if known is None:
+            prefix = self._own("classify", layout.label_list(chosen), pinned=chosen == DEFAULT_LABELS)
+            known = prefix, [[*self._weights.tokens(name), *self._end] for name in names]
+            if len(self._lists) < KEPT_LISTS:
+                self._lists[chosen] = known
+        prefix, answers = known
         prompt = Prompt(prefix, self._windows(text, prefix))
-        answers = [[*self._weights.tokens(name), *self._end] for name in names]
         nothing = Prompt(prefix, [[*self._weights.tokens(" N/A"), *self._tail]])
 
         def plan(room: Room) -> Plan[Classified]:
