@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 FOLDER_MARKS = {"e2e": "e2e", "faults": "fault", "bench": "bench"}
 KINDS = {"unit", "integration", "e2e", "fault", "bench"}
@@ -20,6 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(FOLDER_MARKS[top])
         if not KINDS & {mark.name for mark in item.iter_markers()}:
             item.add_marker("unit")
+
+
+# `make test` looks at the same examples each time, so that a red run is red for everybody; `make fuzz` looks for new ones
+settings.register_profile("test", derandomize=True, deadline=None)
+if not os.environ.get("LANCELOT_FUZZ_EXAMPLES"):
+    settings.load_profile("test")
 
 
 @pytest.fixture
