@@ -55,6 +55,16 @@ class Out:
             sys.stderr.flush()
 
 
+def _as_error(problem: OSError) -> LancelotError:
+    """A file that cannot be read or written, as the error a person can act on."""
+    at = f" ({problem.filename})" if problem.filename else ""
+    return LancelotError(
+        f"{problem.strerror or 'A file could not be used'}{at}.",
+        hint="Check the path, its permissions and the space on the disk; --data-dir names another folder.",
+        code="file_unusable",
+    )
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return str(value)
@@ -89,6 +99,9 @@ def command(app: typer.Typer, name: str | None = None, **settings: Any) -> Calla
             except BrokenPipeError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(FAILED) from None
+            except OSError as problem:  # a file or folder that cannot be read or made
+                typer.echo(str(_as_error(problem)), err=True)
+                raise typer.Exit(FAILED) from None
             if code:
                 raise typer.Exit(code)
 
@@ -113,6 +126,10 @@ def read_text(text: str | None) -> str:
             text = sys.stdin.buffer.read().decode("utf-8")
         except UnicodeDecodeError:
             raise BadInput("The input is not UTF-8.", hint="Convert it, for example with iconv.") from None
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # bytes of an argument that are no text arrive as lone surrogates
+        raise BadInput("The text is not UTF-8.", hint="Convert it, for example with iconv.") from None
     if not text.strip():
         raise BadInput("There is no text.", hint="Give it as an argument or on standard input.")
     return text

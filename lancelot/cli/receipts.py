@@ -27,13 +27,13 @@ def since_time(given: str | None) -> str | None:
     """
     if given is None:
         return None
-    if given[-1:] in UNITS and given[:-1].isdigit():
-        return (datetime.now(UTC) - timedelta(**{UNITS[given[-1]]: int(given[:-1])})).isoformat()
     try:
+        if given[-1:] in UNITS and given[:-1].isdecimal():
+            return (datetime.now(UTC) - timedelta(**{UNITS[given[-1]]: int(given[:-1])})).isoformat()
         moment = datetime.fromisoformat(given)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.astimezone()).isoformat()
+    except (ValueError, OverflowError):  # no time, or one outside the years 1 to 9999
         raise BadInput(f"{given} is not a time.", hint="Use an ISO time, or an age such as 15m, 24h, 7d.") from None
-    return (moment if moment.tzinfo else moment.astimezone()).isoformat()
 
 
 def list_receipts(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.harness import CHROMIUM, CHROMIUM_ARGS, NO_NETWORK, Console, lancelot, running_console
-from tests.weights import installed_weights
+from tests.e2e.harness import CHROMIUM, CHROMIUM_ARGS, Console, running_console
+from tests.ready import provisioned_folder
 
 
 @pytest.fixture(scope="session")
@@ -30,14 +30,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def ready_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder that the command line has brought to READY, offline; tests copy it."""
-    weights = installed_weights()
-    folder = tmp_path_factory.mktemp("ready") / "data"
-    handed_in = folder / "models" / "import"
-    handed_in.mkdir(parents=True)
-    shutil.copyfile(weights, handed_in / weights.name)
-    done = lancelot(folder, "onboard", "--provider", "selfhosted", "--comms", "local", "--yes", env=NO_NETWORK)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return provisioned_folder(tmp_path_factory)
 
 
 @pytest.fixture
