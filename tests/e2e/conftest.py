@@ -14,9 +14,13 @@ from tests.e2e.harness import CHROMIUM, CHROMIUM_ARGS, Console, running_console
 from tests.ready import provisioned_folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser() -> Iterator[Browser]:
-    """Chromium; without it the test is skipped, and with CI=true it fails."""
+    """Chromium; without it the test is skipped, and with CI=true it fails.
+
+    One a test: Playwright's synchronous form keeps an event loop running in this thread, which later asynchronous
+    tests of the same worker could not share.
+    """
     if not Path(CHROMIUM).exists():
         if os.environ.get("CI") == "true":
             pytest.fail(f"{CHROMIUM} is missing and CI must not skip browser tests")
