@@ -69,6 +69,7 @@ def _service(url: str) -> Any:
     """The library's own object for an address, or None. Its first use loads modules the standard library deprecates."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        _quiet()
         return apprise.Apprise.instantiate(url, suppress_exceptions=True)
 
 
@@ -91,7 +92,7 @@ class AppriseSender:
             CommsFailed: the service did not take it.
         """
         # its lines may hold the address or the body; what a person needs to know is in the error
-        logging.getLogger("apprise").setLevel(logging.CRITICAL)
+        _quiet()
         messenger = apprise.Apprise()
         service = _service(channel.url.get_secret_value())
         if service is None or not messenger.add(service):
@@ -122,3 +123,8 @@ class Terminal:
 
 def _print(line: str) -> None:
     print(line, file=sys.stdout, flush=True)
+
+
+def _quiet() -> None:
+    """The library's own lines name addresses, which may hold passwords and tokens: none of them reaches a log."""
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)

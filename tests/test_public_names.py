@@ -15,7 +15,7 @@ SOURCES = sorted(
     path
     for package in ("lancelot", "local_models")
     for path in (PROJECT / package).rglob("*.py")
-    if path.name != "__init__.py" and "training" not in path.parts
+    if path.name not in ("__init__.py", "__main__.py") and "training" not in path.parts
 )
 
 
