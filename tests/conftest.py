@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("unit")
 
 
-# `make test` looks at the same examples each time, so that a red run is red for everybody; `make fuzz` looks for new ones
+# `make test` looks at the same examples each time, so that a red run is red for everybody; `make fuzz` looks for more
 settings.register_profile("test", derandomize=True, deadline=None)
 if not os.environ.get("LANCELOT_FUZZ_EXAMPLES"):
     settings.load_profile("test")

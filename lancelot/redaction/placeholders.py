@@ -106,7 +106,7 @@ def _grammar(labels: tuple[str, ...], in_json: bool) -> Grammar:
     spellings = [
         label.replace("_", join) for label in labels for join in (("_", "-", " ", "\\_") if "_" in label else "_")
     ]
-    tail = [_Part(_JOIN), _NUMBER]
+    tail: list[_Part | str] = [_Part(_JOIN), _NUMBER]
     bracketed: list[_Part | str] = [
         _Part(_OPEN),
         _Part(_BLANK),
