@@ -42,6 +42,37 @@ class CommandBody(BaseModel):
     confirm: bool = Field(default=False, description="RESET ONBOARDING asks twice: this is the second time.")
 
 
+class Status(BaseModel):
+    """Where the set-up stands. Further fields say what is chosen, verified and offered; keys are masked."""
+
+    model_config = ConfigDict(extra="allow")
+
+    state: str = Field(description="The state, in capitals.")
+    origin: str | None = Field(description="COOLDOWN: the state it returns to.")
+    ready: bool
+    working: bool = Field(description="Whether long work of this step runs.")
+    title: str
+    steps: list[dict[str, Any]] = Field(description="Every step with its title and standing.")
+    missing: list[str] = Field(description="What keeps Lancelot from being ready, in words.")
+    form: dict[str, Any] | None = Field(alias="schema", description="JSON Schema of what this state's submit takes.")
+    problem: dict[str, Any] | None = Field(description="What stopped the last attempt: code, title, hint.")
+    progress: dict[str, Any] | None = Field(description="Bytes, bytes a second and seconds left of the running work.")
+    commands: list[dict[str, Any]] = Field(description="The commands and what each can do now.")
+
+
+class Answered(BaseModel):
+    """What a command did. `needs_confirm`: it asks twice."""
+
+    model_config = ConfigDict(extra="allow")
+
+    command: str
+    done: bool
+    text: str
+    needs_confirm: bool
+    repairs: list[dict[str, Any]]
+    status: Status
+
+
 class CodeShown(BaseModel):
     """A code of the local channel. `fresh`: the one that was out is gone with its process; this counts as a resend."""
 
@@ -50,22 +81,29 @@ class CodeShown(BaseModel):
     fresh: bool
 
 
-@router.get("", summary="Where the set-up stands")
-async def status(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+@router.get("", response_model=Status, summary="Where the set-up stands")
+async def status(caller: OperatorDep, services: ServicesDep) -> Any:
     """State, steps, progress, problem, what is chosen and verified, commands, and `schema`: the JSON Schema of what
     the state's submit takes (null where nothing is asked). Keys are masked. Seconds, bytes, Unix times."""
     return await run_in_threadpool(services.onboarding.status)
 
 
-@router.post("/submit", summary="Answer the present step", responses={400: {}, 409: {}, 429: {}, 503: {}})
-async def submit(body: Submit, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+@router.post(
+    "/submit", response_model=Status, summary="Answer the present step", responses={400: {}, 409: {}, 429: {}, 503: {}}
+)
+async def submit(body: Submit, caller: OperatorDep, services: ServicesDep) -> Any:
     """The status afterwards. The same submit twice does no harm; a submit for a state that has passed answers 409
     `state_passed`. Long work goes on after the answer: follow /onboarding/events."""
     return await run_in_threadpool(services.onboarding.submit, body.state, body.values)
 
 
-@router.post("/command", summary="Recover: back, status, repair, restart, reset, resend", responses={400: {}, 429: {}})
-async def command(body: CommandBody, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+@router.post(
+    "/command",
+    response_model=Answered,
+    summary="Recover: back, status, repair, restart, reset, resend",
+    responses={400: {}, 429: {}},
+)
+async def command(body: CommandBody, caller: OperatorDep, services: ServicesDep) -> Any:
     """{"command", "done", "text", "needs_confirm", "repairs", "status"}; answers in every state, cooldown included."""
     return await run_in_threadpool(services.onboarding.command, body.command, body.confirm)
 
