@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import duckdb
@@ -33,10 +34,12 @@ def test_from_consent_to_an_answer_with_nothing_private_on_disk(page: Page, tmp_
         page.get_by_label("Message").fill(MESSAGE)
         press(page, "Send")
         expect(page.get_by_text("2 items were redacted", exact=False)).to_be_visible(timeout=120_000)
+        link = page.get_by_text(re.compile(r"Receipt [0-9a-f-]{36}"))
+        expect(link).to_be_visible()
+        receipt_id = link.inner_text().split()[-1]
         shown = page.locator('[data-testid="stMain"]').inner_text()
         assert "1 e-mail address" in shown
         assert "1 phone number" in shown
-        receipt_id = shown.split("Receipt ")[1].split()[0]
 
         page.get_by_text(f"Receipt {receipt_id}").click()
         expect(page.get_by_text("The chain of attempts")).to_be_visible()
