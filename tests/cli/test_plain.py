@@ -202,6 +202,7 @@ def test_status_of_an_empty_folder(shell: Shell) -> None:
 def test_not_ready_requests_are_refused(shell: Shell) -> None:
     assert shell.refused("ask", "Hello").startswith("not_ready: ")
     assert shell.refused("utility", "summarize", "A text.")
+    assert shell.refused("code")
 
 
 def test_onboarding_commands(shell: Shell) -> None:
