@@ -14,7 +14,7 @@ if [ ! -x .venv/bin/python ]; then
   echo "[1/4] Creating .venv"
   "$python" -m venv .venv
 fi
-echo "[2/4] Installing the build tools"
+echo "[2/4] Installing pip and the build tools"
 pip install -q --require-hashes -r requirements-build.lock
 if [ "$what" = dev ]; then lock=requirements-dev.lock; else lock=requirements.lock; fi
 if ! .venv/bin/python -c 'import llama_cpp' 2>/dev/null; then
