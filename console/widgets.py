@@ -1,10 +1,11 @@
-"""Small drawing helpers: errors with title and hint, empty states, figures with their units."""
+"""Small drawing helpers: errors with title and hint, empty states, sections that fail alone, figures with units."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import streamlit as st
@@ -15,11 +16,17 @@ from local_models.errors import ModelError
 __all__ = [
     "LABEL_COLOURS",
     "LABEL_WORDS",
+    "LANE_WORDS",
+    "ago",
     "empty_state",
     "money",
     "page_guard",
+    "receipt_link",
     "redactions_in_words",
+    "section",
+    "show_diff",
     "show_error",
+    "stale_note",
     "tokens",
 ]
 
@@ -43,6 +50,7 @@ LABEL_COLOURS = {
     "DATE_OF_BIRTH": "#d55e00",
     "SECRET": "#c0392b",
 }
+LANE_WORDS = {"local": "Local", "fast": "Fast", "deep": "Deep"}
 LABEL_WORDS = {
     "PERSON": ("name", "names"),
     "EMAIL": ("e-mail address", "e-mail addresses"),
@@ -81,6 +89,15 @@ def page_guard() -> Iterator[None]:
         show_error(LancelotError())
 
 
+@contextmanager
+def section(title: str | None = None) -> Iterator[None]:
+    """One part of a page: when its source is down it says so in its place, and the rest of the page stands."""
+    if title:
+        st.subheader(title)
+    with page_guard():
+        yield
+
+
 def empty_state(title: str, what_next: str, icon: str = ":material/inbox:") -> None:
     """A calm box that says that there is nothing yet and what to do next."""
     with st.container(border=True):
@@ -116,3 +133,39 @@ def redactions_in_words(counts: dict[str, int]) -> str:
         one, many = LABEL_WORDS.get(label, (label.lower(), label.lower()))
         parts.append(f"{count} {one if count == 1 else many}")
     return f"{total} {'item was' if total == 1 else 'items were'} redacted: {', '.join(parts)}."
+
+
+def ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """“3 min”, “2 h”, “5 d”: how far away a moment is, whichever way; "never" for None."""
+    if moment is None:
+        return "never"
+    seconds = abs(((now or datetime.now(UTC)) - moment).total_seconds())
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def stale_note(as_of: datetime, why: str) -> None:
+    """Says that what is shown is old: since when, and why nothing newer came."""
+    st.warning(
+        f"These figures are from {as_of:%H:%M:%S} UTC, {ago(as_of)} ago. {why}", icon=":material/history_toggle_off:"
+    )
+
+
+def show_diff(lines: str, nothing: str = "Nothing would change.") -> None:
+    """A change as lines with + and -, coloured; or that there is none."""
+    if lines.strip():
+        st.code(lines, language="diff", wrap_lines=True)
+    else:
+        st.caption(nothing)
+
+
+def receipt_link(receipt_id: str, label: str | None = None) -> None:
+    """A deep link to one receipt."""
+    st.page_link(
+        "war_room/receipts.py",
+        label=label or f"Receipt {receipt_id}",
+        icon=":material/receipt_long:",
+        query_params={"id": receipt_id},
+    )
