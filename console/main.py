@@ -6,6 +6,8 @@ from typing import Any
 
 import streamlit as st
 
+from console.demo_switch import demo_switch
+from console.login import require_login
 from console.widgets import page_guard
 
 st.set_page_config(page_title="Lancelot", page_icon=":material/shield:", layout="wide")
@@ -13,7 +15,7 @@ st.set_page_config(page_title="Lancelot", page_icon=":material/shield:", layout=
 # file, title, icon, address; no address may be one of the API's
 PAGES = {
     "overview": ("war_room/overview.py", "Overview", "monitoring"),
-    "setup": ("onboarding/page.py", "Set-up", "flag"),
+    "setup": ("onboarding/page.py", "Set-up & recovery", "flag"),
     "approvals-queue": ("war_room/approvals.py", "Approvals", "approval_delegation"),
     "decisions": ("war_room/router.py", "Router", "alt_route"),
     "costs": ("war_room/costs.py", "Cost & tokens", "payments"),
@@ -21,11 +23,14 @@ PAGES = {
     "redaction-lab": ("war_room/redaction_lab.py", "Redaction lab", "science"),
     "receipts": ("war_room/receipts.py", "Receipts", "receipt_long"),
     "local-model": ("war_room/local_model.py", "Local model", "memory"),
+    "settings": ("war_room/settings.py", "Settings", "tune"),
 }
 SECTIONS = {
-    "War Room": ["overview", "approvals-queue", "decisions", "receipts", "costs", "local-model", "setup"],
+    "War Room": ["overview", "approvals-queue", "decisions", "receipts", "costs", "local-model"],
     "Use": ["ask", "redaction-lab"],
+    "Look after": ["setup", "settings"],
 }
+WITH_DEMO = ("overview", "approvals-queue", "decisions", "receipts", "costs")
 
 
 def page(address: str) -> Any:
@@ -35,4 +40,9 @@ def page(address: str) -> Any:
 
 
 with page_guard():
-    st.navigation({section: [page(address) for address in pages] for section, pages in SECTIONS.items()}).run()
+    require_login()
+    pages = {section: [page(address) for address in addresses] for section, addresses in SECTIONS.items()}
+    chosen = st.navigation(pages)
+    has_demo = chosen.url_path in ("", *WITH_DEMO)
+    demo_switch(has_demo)
+    chosen.run()

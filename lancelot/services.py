@@ -24,6 +24,7 @@ from lancelot.chat import ChatRequest
 from lancelot.comms import read_channel
 from lancelot.config import Budget, Config, ConfigStore
 from lancelot.credentials import Credentials
+from lancelot.demo import DemoData
 from lancelot.doctor import Doctor
 from lancelot.errors import LancelotError, NotReady
 from lancelot.files import FolderLock, lock_folder
@@ -120,7 +121,11 @@ class Services:
         self.budgets = BudgetKeeper(
             self.config, self.usage, own=self._key_budget, keys=lambda: [key.id for key in self.keys.all()]
         )
-        self.approvals = ApprovalQueue(self.data_dir, self.receipts, notify=self._tell_operator)
+        self.approvals = ApprovalQueue(
+            self.data_dir, self.receipts, notify=self._tell_operator, redactor=self.redactor
+        )
+        self.demo = DemoData(self.data_dir, self.config)
+        self._opened.append(self.demo.close)
         outcomes = OutcomeLedger(self.receipts.database)
         self._opened.append(outcomes.save)
         self._router = ModelRouter(

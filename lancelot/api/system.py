@@ -7,11 +7,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from lancelot.api.security import OperatorDep, ServicesDep, bearer_caller
 from lancelot.backup import backup
+from lancelot.demo.data import MOST
 
 __all__ = ["router"]
 
@@ -70,6 +71,33 @@ async def write_backup(body: Backup, caller: OperatorDep, services: ServicesDep)
     return await run_in_threadpool(
         lambda: backup(services.data_dir, target, receipts=services.receipts, secrets=body.keys)
     )
+
+
+class Demo(BaseModel):
+    """How many made-up receipts; the same seed gives the same ones."""
+
+    model_config = ConfigDict(extra="forbid")
+    receipts: int = Field(default=10_000, ge=1, le=MOST)
+    seed: int = 7
+
+
+@router.get("/system/demo", summary="The demonstration: is there one, is one being made")
+async def demo(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"exists", "data_dir", "making": {"done", "total"} | null, "problem": {"code", "title", "hint"} | null}."""
+    return services.demo.status()
+
+
+@router.post("/system/demo", summary="Make the demonstration anew, in a database of its own", status_code=202)
+async def make_demo(body: Demo, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """Returns at once; GET tells how far it is. The old demonstration stays until the new one is done."""
+    services.demo.begin(body.receipts, seed_number=body.seed)
+    return services.demo.status()
+
+
+@router.delete("/system/demo", summary="Delete the demonstration")
+async def remove_demo(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"removed"}: whether there was one. Real receipts are in another folder and never touched."""
+    return {"removed": await run_in_threadpool(services.demo.remove)}
 
 
 @router.get("/metrics", summary="Prometheus metrics")

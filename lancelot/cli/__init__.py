@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lancelot.cli import asking, keys, maintenance, model, onboarding, receipts, system
+from lancelot.cli import asking, demo, keys, maintenance, model, onboarding, receipts, system
 
 __all__ = ["app", "main"]
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (system, onboarding, asking, model, receipts, keys, maintenance):
+for part in (system, onboarding, asking, model, receipts, keys, maintenance, demo):
     part.register(app)
 
 

@@ -1,4 +1,4 @@
-"""doctor, backup, restore, demo: keep it well, and bring it back."""
+"""doctor, backup, restore: keep it well, and bring it back."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from lancelot.backup import backup as write_backup
 from lancelot.backup import restore as read_backup
 from lancelot.cli.connect import connect, running_server
 from lancelot.cli.output import Out, command
-from lancelot.demo import seed as write_demo
 from lancelot.errors import Conflict
-from lancelot.store.ledger import ReceiptStore
 
 __all__ = ["register"]
 
@@ -61,30 +59,7 @@ def restore(
     return 0
 
 
-def demo_seed(
-    out: Out,
-    receipts: Annotated[int, typer.Option(min=1, max=20_000_000, help="How many receipts.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="The same number gives the same receipts.")] = 7,
-) -> int:
-    """Fill a separate demo database (the folder demo/ in the data folder) with synthetic receipts."""
-    folder = settings.data_dir() / "demo"
-    store = ReceiptStore(folder)
-    try:
-        written = write_demo(store, receipts, seed=seed)
-        store.flush(600)
-    finally:
-        store.close()
-    out.result(
-        {"receipts": written, "data_dir": str(folder)},
-        f"{written} synthetic receipts are in {folder}. Nothing there is mixed with real ones.",
-    )
-    return 0
-
-
 def register(app: typer.Typer) -> None:
-    """doctor, backup, restore and the group demo."""
+    """doctor, backup, restore."""
     for function in (doctor, backup, restore):
         command(app)(function)
-    group = typer.Typer(help="Synthetic receipts to look around with.", no_args_is_help=True)
-    command(group, "seed")(demo_seed)
-    app.add_typer(group, name="demo")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -86,10 +86,21 @@ def demo_records(count: int, *, seed: int = 7, days: int = 60, end: datetime | N
             yield record
 
 
-def seed(store: ReceiptStore, count: int, *, seed: int = 7, days: int = 60, end: datetime | None = None) -> int:
+def seed(
+    store: ReceiptStore,
+    count: int,
+    *,
+    seed: int = 7,
+    days: int = 60,
+    end: datetime | None = None,
+    told: Callable[[int], bool] | None = None,
+) -> int:
     """Write made-up receipts into a store, through its journal like real ones; returns how many.
 
     A million take a minute or two and about 200 MB.
+
+    Args:
+        told: called with the number written so far; when it answers False nothing more is written.
     """
     batch: list[bytes] = []
     written = 0
@@ -98,6 +109,8 @@ def seed(store: ReceiptStore, count: int, *, seed: int = 7, days: int = 60, end:
         if len(batch) >= BATCH:
             written += _write(store, batch)
             batch = []
+            if told is not None and not told(written):
+                return written
     return written + _write(store, batch)
 
 
