@@ -16,6 +16,7 @@ COPY lancelot lancelot
 COPY local_models local_models
 COPY console console
 COPY config config
+COPY .streamlit/config.toml .streamlit/config.toml
 RUN .venv/bin/pip install --no-deps --no-build-isolation -e .
 
 FROM python:3.11-slim-bookworm

@@ -14,24 +14,50 @@ from contextlib import asynccontextmanager, suppress
 import psutil
 from fastapi import FastAPI
 from streamlit import config as streamlit_config
+from streamlit import secrets as streamlit_secrets
 from streamlit.starlette import App
 
 from lancelot.api.app import DESCRIPTION, install
-from lancelot.errors import LancelotError
+from lancelot.errors import BadConfig, LancelotError
+from lancelot.exposure import Exposure, exposure, host_in_url
+from lancelot.logs import configure_logs
 from lancelot.services import Services, build_services
 
 pages = App("main.py")
 pages_lifespan = pages.lifespan()
 
 
-def opened(url: str) -> Services:
-    """The services; when they cannot be opened the process ends in words, not in a stack trace."""
+def opened(host: str, port: int) -> tuple[Services, Exposure]:
+    """The services; when they may or can not be opened the process ends in words, not in a stack trace."""
     try:
-        return build_services(url=url)
+        who = exposure(host)
+        who.check()
+        if who.login == "oidc":
+            require_secrets()
+        services = build_services(url=f"http://{host_in_url(host)}:{port}")
+        configure_logs(services.data_dir)  # now that the folder is ours
+        return services, who
     except LancelotError as problem:
         sys.stderr.write(f"\n  Lancelot cannot start.\n  {problem}\n\n")
         sys.stderr.flush()
         os._exit(1)  # nothing is open yet; an exception here would be shown as a server's crash
+
+
+def require_secrets() -> None:
+    """An OIDC login needs its provider named in .streamlit/secrets.toml.
+
+    Raises:
+        BadConfig: there is no [auth] section.
+    """
+    try:
+        known = "auth" in streamlit_secrets
+    except FileNotFoundError:
+        known = False
+    if not known:
+        raise BadConfig(
+            "LANCELOT_LOGIN=oidc, but .streamlit/secrets.toml has no [auth] section.",
+            hint="docs/security.md shows what belongs there.",
+        )
 
 
 def send_at_once(port: int) -> None:
@@ -50,15 +76,16 @@ def send_at_once(port: int) -> None:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open the services, then the pages; close them the other way round."""
-    address = streamlit_config.get_option("server.address") or "127.0.0.1"
-    port = streamlit_config.get_option("server.port")
-    send_at_once(int(port))
-    async with opened(f"http://{address}:{port}") as services:
+    port = int(streamlit_config.get_option("server.port"))
+    # without an address Streamlit listens on every interface
+    services, app.state.exposure = opened(streamlit_config.get_option("server.address") or "::", port)
+    send_at_once(port)
+    async with services:
         app.state.services = services
         async with pages_lifespan(app):
             yield
 
 
-app = FastAPI(title="Lancelot", description=DESCRIPTION, lifespan=lifespan)
+app = FastAPI(title="Lancelot", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None)
 install(app)
 app.mount("/", pages)

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lancelot.errors import BadConfig, BadInput, NotFound
+from lancelot.errors import BadConfig, BadInput, NotFound, TooMany
+from lancelot.exposure import is_loopback
 from lancelot.files import read_or_none, write_atomic
+from lancelot.guesses import GuessLimit
 
 __all__ = ["AppKey", "Caller", "Keys"]
 
@@ -71,6 +73,8 @@ class Keys:
         self._stamp: tuple[int, int] | None = None
         self._known: list[AppKey] = []
         self._operator: str | None = None
+        self._guesses = GuessLimit()
+        self._used: set[str] = set()  # digests of tokens that have been right
 
     def token(self) -> str:
         """The operator's bearer token; made on first use."""
@@ -93,17 +97,33 @@ class Keys:
             self._operator = fresh
         return fresh
 
-    def check(self, presented: str) -> Caller | None:
-        """Whom a bearer token belongs to, or None. Compared in constant time."""
+    def check(self, presented: str, address: str | None = None) -> Caller | None:
+        """Whom a bearer token belongs to, or None. Compared in constant time.
+
+        Args:
+            address: who presents it. After 20 wrong tokens in a minute an address's tokens are not looked at any more,
+                except those that were right before and, on this machine, the operator's: nobody can lock others out.
+
+        Raises:
+            TooMany: the address has guessed too often; `retry_after` says how long that lasts.
+        """
         given = presented.encode("utf-8", "replace")
-        if hmac.compare_digest(given, self.token().encode()):
-            return Caller()
         digest = hashlib.sha256(given).hexdigest()
+        operator = hmac.compare_digest(given, self.token().encode())
+        wait_s = self._guesses.wait_s(address) if address else 0.0
+        known = digest in self._used or (operator and is_loopback(address or ""))
+        if wait_s and not known:
+            raise TooMany("Too many wrong tokens from this address.", code="too_many_guesses", retry_after=wait_s)
         found: AppKey | None = None
         for key in self._load():
             if hmac.compare_digest(key.sha256, digest) and key.revoked is None:
                 found = key
-        return Caller(key=found) if found else None
+        if operator or found:
+            self._used.add(digest)
+            return Caller(key=found)
+        if address:
+            self._guesses.wrong(address)
+        return None
 
     def all(self) -> list[AppKey]:
         """All keys, revoked ones included, oldest first."""

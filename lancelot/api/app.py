@@ -7,8 +7,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI, Request
 
-from lancelot.api import approvals, errors, gateway, model, onboarding, receipts, system, usage
+from lancelot.api import approvals, docs, errors, gateway, model, onboarding, receipts, system, usage
+from lancelot.api.doors import Doors
 from lancelot.api.security import BodyLimit
+from lancelot.api.trace import Trace
 from lancelot.errors import NotFound
 from lancelot.services import Services
 
@@ -35,8 +37,10 @@ CLOSED_PREFIXES = ("/v1", "/system", "/onboarding", "/router", "/usage", "/appro
 
 def install(app: FastAPI) -> None:
     """Put routes, limits and error handlers on an application; whatever is mounted at "/" comes after."""
-    app.add_middleware(BodyLimit)
+    for part in (BodyLimit, Doors, Trace):  # the last one is the first to see a request
+        app.add_middleware(part)
     errors.install(app)
+    docs.install(app)
     for router in ROUTERS:
         app.include_router(router)
 
@@ -68,6 +72,6 @@ def lifespan(build: Callable[[], Services]) -> Callable[[FastAPI], AbstractAsync
 
 def create_app(build: Callable[[], Services]) -> FastAPI:
     """Control plane and gateway without pages (`lancelot serve`, and the command line in its own process)."""
-    app = FastAPI(title="Lancelot", description=DESCRIPTION, lifespan=lifespan(build))
+    app = FastAPI(title="Lancelot", description=DESCRIPTION, lifespan=lifespan(build), docs_url=None, redoc_url=None)
     install(app)
     return app

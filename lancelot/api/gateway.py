@@ -18,8 +18,10 @@ from lancelot.api.security import CallerDep, ServicesDep
 from lancelot.chat import Chunk, Usage, parse_chat
 from lancelot.errors import BadInput, ClientGone, LancelotError
 from lancelot.keys import Caller
+from lancelot.logs import request_id
 from lancelot.routing.context import RequestContext
 from lancelot.routing.router import RoutedResponse, RoutedStream
+from lancelot.store.receipts import new_id
 
 __all__ = ["MODELS", "router"]
 
@@ -123,6 +125,7 @@ def context_of(request: Request, caller: Caller) -> RequestContext:
     """What the router needs to know of the caller, from key and headers."""
     headers = request.headers
     return RequestContext(
+        request_id=request_id.get() or new_id(),
         key_id=caller.key_id,
         lanes=tuple(caller.lanes) if caller.key else None,
         conversation=headers.get("x-lancelot-conversation"),

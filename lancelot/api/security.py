@@ -27,9 +27,15 @@ ServicesDep = Annotated[Services, Depends(services_of)]
 
 
 def bearer_caller(request: Request, services: Services) -> Caller | None:
-    """Whom the request's bearer token belongs to; None without a token or with a wrong one."""
+    """Whom the request's bearer token belongs to; None without a token or with a wrong one.
+
+    Raises:
+        TooMany: too many wrong tokens came from this address.
+    """
     scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-    return services.keys.check(presented.strip()) if scheme.lower() == "bearer" and presented.strip() else None
+    if scheme.lower() != "bearer" or not presented.strip():
+        return None
+    return services.keys.check(presented.strip(), request.client.host if request.client else None)
 
 
 async def _caller(request: Request, services: ServicesDep) -> Caller:

@@ -97,7 +97,7 @@ def connect() -> Iterator[Connection]:
         app = create_app(build_services)
         with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-            client = httpx.AsyncClient(transport=transport, base_url="http://lancelot", timeout=CALL_TIMEOUT_S)
+            client = httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=CALL_TIMEOUT_S)
             try:
                 yield Connection(client, portal, token, here=True)
             finally:

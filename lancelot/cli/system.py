@@ -12,7 +12,9 @@ from lancelot.api.app import create_app
 from lancelot.cli.connect import connect
 from lancelot.cli.output import Out, command
 from lancelot.errors import Conflict
+from lancelot.exposure import exposure, host_in_url
 from lancelot.keys import Keys
+from lancelot.logs import configure_logs
 from lancelot.services import build_services
 
 __all__ = ["register"]
@@ -47,10 +49,15 @@ def serve(
 ) -> int:
     """Run control plane and gateway without pages, until Ctrl-C."""
     host, at = settings.host(), port or settings.port()
-    services = build_services(url=f"http://{host}:{at}")  # a folder in use or a bad file is told before anything runs
+    who = exposure(host)
+    who.check()
+    address = f"http://{host_in_url(host)}:{at}"
+    services = build_services(url=address)  # a folder in use or a bad file is told before anything runs
     app = create_app(lambda: services)
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=at, log_level="warning", timeout_graceful_shutdown=10))
-    out.note(f"Lancelot listens on http://{host}:{at} (control plane at /docs, gateway at /v1). Ctrl-C stops it.")
+    app.state.exposure = who
+    configure_logs(services.data_dir)
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=at, log_level="warning", timeout_graceful_shutdown=8))
+    out.note(f"Lancelot listens on {address} (control plane at /docs, gateway at /v1). Ctrl-C stops it.")
     server.run()
     if not server.started:
         raise Conflict("The server could not start.", hint="The lines above say why.")
