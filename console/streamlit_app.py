@@ -29,6 +29,7 @@ pages_lifespan = pages.lifespan()
 
 def opened(host: str, port: int) -> tuple[Services, Exposure]:
     """The services; when they may or can not be opened the process ends in words, not in a stack trace."""
+    os.umask(0o077)  # whatever is written is for its owner alone
     try:
         who = exposure(host)
         who.check()

@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from local_models.answers import answer_of, submit
 from local_models.engine import Engine, EngineSettings
 from local_models.errors import BadTask, EngineFailed, ModelError
-from local_models.serving import Holder, log_to, serve
+from local_models.serving import Holder, log_to, refuse_exposure, serve
 from local_models.streaming import chat_reply, chat_stream
 from local_models.wire import ChatBody, ClassifyBody, ExtractBody, RewriteBody, TextBody, error_body
 from local_models.work import Cancelled, Ticket, Timing
@@ -187,6 +187,9 @@ class BoundedBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if any(name == b"origin" for name, _ in scope["headers"]):  # no page is a client of ours
+            await _problem(FromAPage())(scope, receive, send)
+            return
         seen = 0
 
         async def counted() -> Message:
@@ -198,6 +201,12 @@ class BoundedBody:
             return message
 
         await self._app(scope, counted, send)
+
+
+class FromAPage(BadTask):
+    code, status = "origin_not_allowed", 403
+    title = "Web pages may not use the local model."
+    hint = "Call it from a program; the console's pages reach it through the console."
 
 
 class TooLarge(BadTask):
@@ -252,6 +261,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--log", type=Path, help="log file; standard error without")
     parser.add_argument("--watch-stdin", action="store_true", help="end when standard input is closed")
     given = parser.parse_args(arguments)
+    try:
+        refuse_exposure(given.host)
+    except ModelError as problem:
+        parser.exit(1, f"{problem}\n")
     log_to(given.log)
     settings = EngineSettings(threads=given.threads)
     holder = Holder(

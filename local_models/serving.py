@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import logging
 import logging.handlers
@@ -20,7 +21,7 @@ import uvicorn
 from local_models.engine import Engine
 from local_models.errors import EngineFailed, ModelError
 
-__all__ = ["Holder", "announce", "log_to", "serve", "watch_parent"]
+__all__ = ["Holder", "announce", "log_to", "refuse_exposure", "serve", "watch_parent"]
 
 STALLED_AFTER = 30.0  # seconds without a forward pass while there is work
 log = logging.getLogger("local_models.service")
@@ -116,6 +117,25 @@ def log_to(path: Path | None) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def refuse_exposure(host: str) -> None:
+    """The service asks nobody who they are, so it listens on this machine, or where the environment says that only a
+    private network arrives (LANCELOT_PRIVATE_NETWORK=1, as in the compose file).
+
+    Raises:
+        ModelError: other machines would reach it.
+    """
+    try:
+        alone = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        alone = False
+    if not alone and os.environ.get("LANCELOT_PRIVATE_NETWORK", "").lower() not in ("1", "true", "yes", "on"):
+        raise ModelError(
+            f"Listening on {host} would let other machines use the local model, which asks for no token.",
+            code="private_network_needed",
+            hint="Stay on 127.0.0.1, or set LANCELOT_PRIVATE_NETWORK=1 where only a private network reaches it.",
+        )
 
 
 def serve(app: Any, *, host: str, port: int, announce_to: Path | None, watch: bool) -> None:

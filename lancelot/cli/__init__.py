@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from lancelot.cli import asking, demo, keys, maintenance, model, onboarding, receipts, system
@@ -21,5 +23,6 @@ for part in (system, onboarding, asking, model, receipts, keys, maintenance, dem
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. Whatever it writes is for its owner alone."""
+    os.umask(0o077)
     app()
