@@ -19,6 +19,7 @@ import threading
 import unicodedata
 import zipfile
 import zlib
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,15 @@ def _read_lexicon(packed: bytes) -> dict[str, int]:
     return lexicon
 
 
+class _Desk:
+    """Room for one window's intermediate results, used again and again: fresh memory costs more than the sums."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        self.around: Floats = np.zeros((rows, 3 * width), np.float32)
+        self.both: Floats = np.zeros((rows, 2 * width), np.float32)
+        self.gate: Floats = np.zeros((rows, width), np.float32)
+
+
 class _Network:
     """The weights, and a bounded cache of word vectors; safe to use from several threads."""
 
@@ -152,9 +162,10 @@ class _Network:
         self._lexicon_vectors: dict[int, Floats] = {}
         self._into_bias, self._gap = matrix("bin"), matrix("glue")
         self._dilations = [int(step) for step in arrays["dil"][: int(arrays["nlayer"])]]
-        self._layers = [(matrix(f"c{i}w"), matrix(f"c{i}b")) for i in range(len(self._dilations))]
-        self._out, self._out_bias = matrix("Wo"), matrix("bo") + matrix("bias")
         self._width = into.shape[1]
+        self._layers = [self._gated(matrix(f"c{i}w"), matrix(f"c{i}b")) for i in range(len(self._dilations))]
+        self._out, self._out_bias = matrix("Wo"), matrix("bo") + matrix("bias")
+        self._desks: deque[_Desk] = deque()
         self._bits = 1 << np.arange(_LEXICON_BITS, dtype=np.int64)
         self._known: dict[str, int] = {}
         self._vectors: Floats = np.zeros((4096, self._width), np.float32)
@@ -190,26 +201,36 @@ class _Network:
             picked: Floats = self._vectors[[known[word] for word in tokens]]
         return picked
 
+    def _gated(self, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
+        """A layer's weights with the sigmoid written as a tanh: a * sigmoid(b) is a/2 * (1 + tanh(b/2))."""
+        return np.ascontiguousarray(weights * np.float32(0.5)), bias * np.float32(0.5)
+
     def _window(self, tokens: list[str], gaps: list[int]) -> list[int]:
+        count, width = len(tokens), self._width
+        try:
+            desk = self._desks.pop()
+        except IndexError:
+            desk = _Desk(_WINDOW, width)
         x = self._embed(tokens)
         x += self._gap[gaps]
         np.maximum(x, 0, out=x)
-        count, width = x.shape
+        around, y, gate = desk.around[:count], desk.both[:count], desk.gate[:count]
         for (weights, bias), step in zip(self._layers, self._dilations, strict=True):
-            around = np.zeros((count, 3 * width), np.float32)
+            step = min(step, count)
+            around[:step, :width] = 0
+            around[step:, :width] = x[: count - step]
             around[:, width : 2 * width] = x
-            if count > step:
-                around[step:, :width] = x[:-step]
-                around[:-step, 2 * width :] = x[step:]
-            y = around @ weights
+            around[: count - step, 2 * width :] = x[step:]
+            around[count - step :, 2 * width :] = 0
+            np.matmul(around, weights, out=y)
             y += bias
-            gate = y[:, width:]
-            np.negative(gate, out=gate)
-            np.minimum(gate, 60, out=gate)
-            np.exp(gate, out=gate)
+            np.tanh(y[:, width:], out=gate)
             gate += 1
-            x = x + y[:, :width] / gate
-        scores = np.maximum(x, 0) @ self._out + self._out_bias
+            gate *= y[:, :width]
+            x += gate
+        self._desks.append(desk)
+        scores = np.maximum(x, 0, out=x) @ self._out
+        scores += self._out_bias
         classes: list[int] = scores.argmax(1).tolist()
         return classes
 
