@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from lancelot.errors import BadConfig
 
-__all__ = ["Money", "Real", "Strict", "parse_yaml", "read_yaml"]
+__all__ = ["Money", "Real", "Strict", "load_plain", "parse_yaml", "read_yaml"]
 
 Model = TypeVar("Model", bound=BaseModel)
 MAX_BYTES = 2_000_000  # a configuration larger than this is a mistake (or an attack on the parser)
@@ -126,6 +126,21 @@ def parse_yaml(content: bytes, model: type[Model], name: str) -> Model:
         return model.model_validate({} if data is None else data)
     except ValidationError as problem:
         raise _named(problem, root, name) from None
+
+
+def load_plain(text: str) -> dict[str, Any]:
+    """The mapping a YAML text holds, read with our rules but no types; {} for an empty one.
+
+    Raises:
+        BadConfig: no YAML, or no mapping at the top.
+    """
+    try:
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader with stricter rules
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+        raise BadConfig(f"This is not valid YAML: {str(problem).splitlines()[0][:120]}.") from None
+    if data is not None and not isinstance(data, dict):
+        raise BadConfig("This is not a list of keys and values.")
+    return data or {}
 
 
 def _named(problem: ValidationError, root: yaml.Node | None, name: str) -> BadConfig:

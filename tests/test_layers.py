@@ -28,6 +28,7 @@ FLOORS = {
     "lancelot.chat": 1,
     "lancelot.credentials": 2,
     "lancelot.guesses": 1,
+    "lancelot.health": 1,
     "lancelot.keys": 2,
     "lancelot.admission": 2,
     "lancelot.brain": 2,
