@@ -201,7 +201,7 @@ def test_look_back_shows_what_a_rule_would_have_matched(room: Room) -> None:
         Receipt(request_id="3", key_id="k2", assessment={"task": "x", "risk": "high"}),
     ]
     found = room.queue.look_back(Scope(key_id="k1", tools=("transfer_*",)), past)
-    assert [one.request_id for one in found] == ["1"]
+    assert [one.request_id for one in found.newest] == ["1"]
     with pytest.raises(BadInput):
         room.queue.look_back(Scope(), past)
 

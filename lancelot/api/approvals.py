@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from lancelot.api.security import CallerDep, OperatorDep, ServicesDep
-from lancelot.approvals import Approval, Ask, Scope, State
-from lancelot.approvals.nouns import ToolCall
+from lancelot.approvals import Approval, Ask, Scope, StandingRule, State
+from lancelot.approvals.masking import masked
+from lancelot.approvals.nouns import ToolCall, now
 from lancelot.errors import Forbidden
 from lancelot.keys import Caller
-from lancelot.redaction.redactor import Redactor
 from lancelot.services import Services
+from lancelot.store.assessed import past_requests
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 
 WAIT_LIMIT_S = 600.0
+LOOK_BACK = 20_000  # past requests
 
 
 class Tool(BaseModel):
@@ -51,11 +52,21 @@ class DecisionBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     decision: Literal["once", "always", "deny"]
-    note: str = ""
+    note: str = Field(default="", max_length=2000, description="Why; kept with personal data masked.")
+    by: str = Field(default="operator", min_length=1, max_length=100, description="Who decides, for the receipt.")
     edited: list[Tool] | None = Field(default=None, description="The calls with changed arguments.")
     rule: Scope | None = Field(default=None, description="always: what the rule covers; this very ask when left out.")
     rule_days: float | None = Field(default=None, gt=0, le=365)
-    rule_uses: int | None = Field(default=None, ge=1)
+    rule_uses: int | None = Field(default=None, ge=1, le=1_000_000)
+
+
+class Narrowing(BaseModel):
+    """What a rule shall cover from now on; only less, only sooner, only fewer."""
+
+    model_config = ConfigDict(extra="forbid")
+    scope: Scope | None = None
+    expires_at: AwareDatetime | None = None
+    max_uses: int | None = Field(default=None, ge=1)
 
 
 @router.post("", summary="Ask for a person's approval", responses={409: {}})
@@ -66,7 +77,7 @@ async def ask(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> dict[str, Any]:
     """The approval, decided or pending; `wait_s` waits. The same Idempotency-Key gives the same approval again."""
-    made = await run_in_threadpool(services.approvals.ask, _redacted(body, caller, services, idempotency_key))
+    made = await run_in_threadpool(_asked, body, caller, services, idempotency_key)
     if body.wait_s and made.state is State.PENDING:
         made = await services.approvals.wait(made.id, body.wait_s)
     return made.model_dump(mode="json")
@@ -74,25 +85,49 @@ async def ask(
 
 @router.get("", summary="What waits, and what was decided")
 async def listing(
-    caller: CallerDep, services: ServicesDep, state: Annotated[State | None, Query()] = None
+    caller: CallerDep,
+    services: ServicesDep,
+    state: Annotated[State | None, Query()] = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> dict[str, Any]:
-    """{"approvals": […newest first]}; an application key sees its own."""
+    """{"approvals": […newest first], "next_cursor": text or null}; an application key sees its own."""
     found = await run_in_threadpool(services.approvals.list, state)
-    return {"approvals": [one.model_dump(mode="json") for one in found if _may_see(caller, one)]}
+    own = [one for one in found if _may_see(caller, one) and (cursor is None or one.id < cursor)]
+    shown = own[:limit]
+    return {
+        "approvals": [one.model_dump(mode="json") for one in shown],
+        "next_cursor": shown[-1].id if len(own) > limit else None,
+    }
 
 
 @router.get("/rules", summary="Standing rules")
 async def rules(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
     """{"rules": […newest first, dead ones too], each with its scope in words}."""
     found = await run_in_threadpool(services.approvals.rules)
-    return {"rules": [rule.model_dump(mode="json") | {"words": rule.scope.words()} for rule in found]}
+    return {"rules": [_rule(rule) for rule in found]}
 
 
 @router.post("/rules/{rule_id}/revoke", summary="End a standing rule now", responses={404: {}})
 async def revoke(rule_id: str, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
     """The rule as it stands afterwards."""
-    rule = await run_in_threadpool(services.approvals.revoke, rule_id)
-    return rule.model_dump(mode="json")
+    return _rule(await run_in_threadpool(services.approvals.revoke, rule_id))
+
+
+@router.post("/rules/{rule_id}/narrow", summary="Make a standing rule cover less", responses={400: {}, 404: {}})
+async def narrow(rule_id: str, body: Narrowing, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """The rule as it stands afterwards; anything wider than before answers 400."""
+    changes = {name: getattr(body, name) for name in body.model_fields_set}
+    return _rule(await run_in_threadpool(lambda: services.approvals.narrow(rule_id, **changes)))
+
+
+@router.post("/look-back", summary="Which past requests a rule would have matched", responses={400: {}})
+async def look_back(scope: Scope, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"words", "looked_at", "since", "matched", "newest": […]}, from stored features; makes no rule."""
+    found = await run_in_threadpool(
+        lambda: services.approvals.look_back(scope, past_requests(services.receipts, most=LOOK_BACK))
+    )
+    return found._asdict() | {"words": scope.words(), "newest": [match._asdict() for match in found.newest]}
 
 
 @router.get("/{approval_id}", summary="One approval", responses={404: {}})
@@ -103,9 +138,7 @@ async def one(
     wait_s: Annotated[float, Query(ge=0, le=WAIT_LIMIT_S)] = 0.0,
 ) -> dict[str, Any]:
     """The approval; with `wait_s` once it is decided or the time is up."""
-    found = await run_in_threadpool(services.approvals.get, approval_id)
-    if not _may_see(caller, found):
-        raise Forbidden("This approval belongs to another key.")
+    found = await _own(approval_id, caller, services)
     if wait_s:
         found = await services.approvals.wait(approval_id, wait_s)
     return found.model_dump(mode="json")
@@ -122,7 +155,7 @@ async def decide(approval_id: str, body: DecisionBody, caller: OperatorDep, serv
     edited = None if body.edited is None else [tool.model_dump() for tool in body.edited]
     decided = await run_in_threadpool(
         lambda: services.approvals.decide(
-            approval_id, body.decision, note=body.note, edited=edited, scope=body.rule, **extra
+            approval_id, body.decision, by=body.by, note=body.note, edited=edited, scope=body.rule, **extra
         )
     )
     return decided.model_dump(mode="json")
@@ -130,40 +163,49 @@ async def decide(approval_id: str, body: DecisionBody, caller: OperatorDep, serv
 
 @router.post("/{approval_id}/start", summary="Take up what was allowed; exactly one caller may", responses={409: {}})
 async def start(approval_id: str, caller: CallerDep, services: ServicesDep) -> dict[str, Any]:
-    """The approval with the calls to make (edited ones where the person changed them)."""
-    if not _may_see(caller, await run_in_threadpool(services.approvals.get, approval_id)):
-        raise Forbidden("This approval belongs to another key.")
+    """The approval with "calls": what to do, as the person edited it, originals put back where they are in memory."""
+    await _own(approval_id, caller, services)
     started = await run_in_threadpool(services.approvals.start, approval_id)
-    return started.model_dump(mode="json") | {"calls": [tool.model_dump() for tool in started.tools()]}
+    return started.model_dump(mode="json") | {"calls": await run_in_threadpool(services.approvals.calls, approval_id)}
+
+
+@router.post("/{approval_id}/finish", summary="Tell that it has been done, or has failed", responses={409: {}})
+async def finish(approval_id: str, caller: CallerDep, services: ServicesDep) -> dict[str, Any]:
+    """The approval, done; its originals are forgotten."""
+    await _own(approval_id, caller, services)
+    done = await run_in_threadpool(services.approvals.finish, approval_id)
+    return done.model_dump(mode="json")
 
 
 def _may_see(caller: Caller, approval: Approval) -> bool:
     return caller.key is None or approval.ask.key_id == caller.key_id
 
 
-def _hidden_values(arguments: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
-    """The arguments with placeholders; one text when what comes out is no JSON object any more."""
-    text = redactor.redact(orjson.dumps(arguments).decode()).text
-    try:
-        hidden = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        hidden = None
-    return hidden if isinstance(hidden, dict) else {"redacted": text}
+async def _own(approval_id: str, caller: Caller, services: Services) -> Approval:
+    found = await run_in_threadpool(services.approvals.get, approval_id)
+    if not _may_see(caller, found):
+        raise Forbidden("This approval belongs to another key.")
+    return found
 
 
-def _redacted(body: NewAsk, caller: Caller, services: Services, idempotency_key: str | None) -> Ask:
-    """The ask as it may be kept: texts and arguments redacted, and a digest of the original for repeats."""
+def _rule(rule: StandingRule) -> dict[str, Any]:
+    return rule.model_dump(mode="json") | {"words": rule.scope.words(), "alive": rule.alive(now())}
+
+
+def _asked(body: NewAsk, caller: Caller, services: Services, idempotency_key: str | None) -> Approval:
+    """Put an ask into the queue: texts and arguments redacted, a keyed digest of the original for repeats."""
     whole = orjson.dumps([body.what, [tool.model_dump() for tool in body.tools]], option=orjson.OPT_SORT_KEYS)
-    hidden = [
-        ToolCall(name=tool.name, arguments=_hidden_values(tool.arguments, services.redactor)) for tool in body.tools
-    ]
-    return Ask(
-        who=body.who or (caller.key.name if caller.key else "operator"),
-        what=services.redactor.redact(body.what).text,
-        tools=tuple(hidden),
+    tools = [ToolCall(name=tool.name, arguments=tool.arguments) for tool in body.tools]
+    hidden = masked(services.redactor, [body.what, body.who or "", *body.reasons], tools)
+    what, who, *reasons = hidden.texts
+    ask = Ask(
+        who=who[:200] or (caller.key.name if caller.key else "operator"),
+        what=what[:4000],
+        tools=hidden.tools,
         risk=body.risk,
-        reasons=tuple(body.reasons),
+        reasons=tuple(reasons),
         key_id=caller.key_id,
         idempotency_key=idempotency_key,
-        fingerprint=hashlib.sha256(whole).hexdigest(),
+        fingerprint=services.approvals.digest(whole),
     )
+    return services.approvals.ask(ask, vault=hidden.vault)

@@ -34,6 +34,7 @@ def decision_receipt(
             "note": note,
             "edited": edited,
             "rule_id": rule.id if rule else None,
+            "park": ask.rule,
             "tools": [tool.name for tool in ask.tools],
         },
     )

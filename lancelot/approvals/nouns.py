@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -97,17 +97,10 @@ class Scope(_Frozen):
 
     def covers(self, ask: Ask) -> bool:
         """Whether an ask falls under it."""
-        names = [tool.name for tool in ask.tools]
-        return self._covers(ask.key_id, ask.rule, names, ask.task, ask.risk)
+        return self.covers_facts(ask.key_id, ask.rule, [tool.name for tool in ask.tools], ask.task, ask.risk)
 
-    def covers_past(self, kept: Mapping[str, Any]) -> bool:
-        """Whether a past request would have, by its receipt's fields (assessment, key_id, data)."""
-        assessment = kept.get("assessment") or {}
-        names = list(assessment.get("tool_names") or ())
-        park = (kept.get("data") or {}).get("park")
-        return self._covers(kept.get("key_id"), park, names, str(assessment.get("task")), str(assessment.get("risk")))
-
-    def _covers(self, key_id: str | None, rule: str | None, tools: Sequence[str], task: str, risk: str) -> bool:
+    def covers_facts(self, key_id: str | None, rule: str | None, tools: Sequence[str], task: str, risk: str) -> bool:
+        """The same from stored facts: whose key, which rule stopped it, names of tools, kind and risk."""
         return (
             not self.is_empty()
             and (self.key_id is None or key_id == self.key_id)

@@ -13,19 +13,22 @@ between leaves an approval pending, never allowed. Time never approves: what nob
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from lancelot.approvals.checks import decision_receipt, edited_calls, is_narrower
+from lancelot.approvals.bell import Bell
+from lancelot.approvals.checks import decision_receipt, edited_calls
+from lancelot.approvals.masking import Originals, lost, masked, restored
 from lancelot.approvals.nouns import TRANSITIONS, Approval, Ask, Scope, StandingRule, State, ToolCall, now
-from lancelot.errors import BadInput, Conflict, NotFound, StoreError
-from lancelot.files import Disk, read_or_none, write_atomic
+from lancelot.approvals.rules import LookBack, Receipts, RuleBook
+from lancelot.approvals.shelf import Shelf
+from lancelot.errors import BadInput, Conflict, NotFound, StoreError, TooMany
+from lancelot.files import Disk
+from lancelot.redaction.redactor import Redactor
+from lancelot.redaction.vault import Vault
 from lancelot.store.receipts import Receipt
 
 __all__ = ["ApprovalQueue"]
@@ -35,21 +38,7 @@ TTL = timedelta(hours=24)
 GRANT_TTL = timedelta(hours=1)  # an allowed ask must be taken up within it
 RULE_TTL = timedelta(days=7)
 RULE_USES = 100
-KEPT = 500  # decided approvals that stay listed
-
-
-class Receipts(Protocol):
-    """`store.ReceiptStore`; durable when `write` returns."""
-
-    def write(self, receipt: Receipt) -> Any: ...
-
-
-class _Kept(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: Literal[1] = 1
-    approvals: list[Approval] = Field(default_factory=list)
-    rules: list[StandingRule] = Field(default_factory=list)
+MOST_WAITING = 1_000
 
 
 class ApprovalQueue:
@@ -59,6 +48,7 @@ class ApprovalQueue:
         folder: where approvals.json lies.
         receipts: where every decision becomes durable.
         notify: called (in the asker's thread) with each new approval; the comms channel.
+        redactor: hides personal data in what an operator writes (notes, edited arguments); None leaves it as it is.
         clock: the time, UTC.
 
     Raises:
@@ -71,88 +61,90 @@ class ApprovalQueue:
         receipts: Receipts,
         *,
         notify: Callable[[Approval], None] | None = None,
+        redactor: Redactor | None = None,
         clock: Callable[[], datetime] = now,
         disk: Disk | None = None,
     ) -> None:
-        self._path = folder / "approvals.json"
         self._receipts = receipts
         self._notify = notify
+        self._redactor = redactor
         self._clock = clock
-        self._disk = disk
-        self._lock = threading.RLock()
-        self._waiting: dict[str, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
-        kept = self._read()
-        self._approvals = {one.id: one for one in kept.approvals}
-        self._rules = {one.id: one for one in kept.rules}
+        self._shelf = Shelf(folder, clock, disk)
+        self._lock = self._shelf.lock
+        self._rules = RuleBook(self._shelf, receipts, clock)
+        self._originals = Originals()
+        self._bell = Bell()
 
     # ---- asking
 
-    def ask(self, ask: Ask, *, ttl: timedelta = TTL) -> Approval:
+    def ask(self, ask: Ask, *, vault: Vault | None = None, ttl: timedelta = TTL) -> Approval:
         """The approval for an ask: the one its idempotency key already has, one a standing rule allows, or a new one.
+
+        Args:
+            vault: where the originals of the ask's placeholders are; kept in memory for `calls`.
 
         Raises:
             Conflict: the idempotency key was used for something else.
+            TooMany: a thousand wait already.
             StoreError: it could not be kept; nothing is allowed.
         """
         with self._lock:
             self._expire()
-            known = self._known(ask)
-            if known is not None:
-                return known.model_copy(deep=True)
-            at = self._clock()
-            approval = Approval(ask=ask, created_at=at, expires_at=at + ttl)
-            rule = next((one for one in self._rules.values() if one.alive(at) and one.scope.covers(ask)), None)
-            if rule is not None:
-                self._allow_by_rule(approval, rule)
-            self._approvals[approval.id] = approval
-            try:
-                self._save()
-            except StoreError:
-                del self._approvals[approval.id]
-                if rule is not None:
-                    rule.uses -= 1
-                raise
-            told = approval.model_copy(deep=True)
-        if told.state is State.PENDING and self._notify is not None:
+            approval = self._known(ask) or self._new(ask, ttl)
+            if vault is not None and TRANSITIONS[approval.state]:
+                self._originals.keep(approval.id, vault)
+            fresh = approval.ask is ask and approval.state is State.PENDING
+            told = approval.model_copy()
+        if fresh and self._notify is not None:
             self._notify(told)
         return told
 
     async def wait(self, approval_id: str, seconds: float) -> Approval:
         """The approval once it is decided, or as it stands after so many seconds."""
-        loop, event = asyncio.get_running_loop(), asyncio.Event()
-        with self._lock:
-            approval = self.get(approval_id)
-            if approval.state is not State.PENDING or seconds <= 0:
-                return approval
-            self._waiting.setdefault(approval_id, []).append((loop, event))
+        event = self._bell.listen(approval_id)  # before looking, so that no decision falls in between
         try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            pass
+            if self.get(approval_id).state is State.PENDING and seconds > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await event.wait()
         finally:
-            with self._lock:
-                rest = [one for one in self._waiting.pop(approval_id, []) if one[1] is not event]
-                if rest:
-                    self._waiting[approval_id] = rest
+            self._bell.leave(approval_id, event)
         return self.get(approval_id)
 
     def start(self, approval_id: str) -> Approval:
         """Take up an allowed ask; durable on return. Exactly one caller gets it.
 
         Raises:
-            Conflict: it is not allowed, or somebody has taken it up already.
+            Conflict: it is not allowed, somebody has taken it up already, or (`originals_gone`) an edit speaks of
+                personal data that this process does not know.
         """
         with self._lock:
-            approval = self._move(approval_id, State.STARTED)
-            self._save_or_undo(approval, State.ALLOWED)
-            return approval.model_copy(deep=True)
+            approval = self._get(approval_id)
+            if approval.state is State.ALLOWED and self._forgot(approval_id, approval.edited or ()):
+                raise Conflict(
+                    "The edited arguments hold personal data that is no longer in memory.",
+                    hint="Send the same request again, then start it; if the edit itself held it, ask anew.",
+                    code="originals_gone",
+                )
+            self._move(approval, State.STARTED)
+            return approval.model_copy()
 
-    def finish(self, approval_id: str) -> None:
+    def calls(self, approval_id: str) -> list[dict[str, Any]]:
+        """The calls to make, as edited or else as asked: [{"name", "arguments"}], originals put back where known."""
+        with self._lock:
+            return restored(self._get(approval_id).tools(), self._originals.get(approval_id))
+
+    def finish(self, approval_id: str) -> Approval:
         """What was allowed has been done (or has failed; either way it is over)."""
         with self._lock:
-            approval = self._move(approval_id, State.DONE)
-            self._save_or_undo(approval, State.STARTED)
+            approval = self._get(approval_id)
+            self._move(approval, State.DONE)
+            self._originals.forget(approval_id)
+            return approval.model_copy()
+
+    def digest(self, content: bytes) -> str:
+        """A keyed digest of a request, for `Ask.fingerprint`; gives nothing away. Raises StoreError."""
+        return self._shelf.digest(content)
 
     # ---- deciding
 
@@ -177,14 +169,16 @@ class ApprovalQueue:
         """
         if decision not in ("once", "always", "deny"):
             raise BadInput("`decision` is once, always or deny.", param="decision")
+        if note and self._redactor is not None:
+            note = self._redactor.redact(note).text
         with self._lock:
             self._expire()
             approval = self._get(approval_id)
             if approval.state is not State.PENDING:
                 by_whom = f" by {approval.decided_by}" if approval.decided_by else ""
                 raise Conflict(f"This is {approval.state} already{by_whom}.", hint="The first decision stands.")
-            calls = edited_calls(approval, edited) if edited is not None else None
-            rule = self._new_rule(approval, scope, by, note, rule_ttl, rule_uses) if decision == "always" else None
+            calls = self._hidden(approval, edited_calls(approval, edited)) if edited is not None else None
+            rule = self._rules.made(approval, scope, by, note, rule_ttl, rule_uses) if decision == "always" else None
             state = State.DENIED if decision == "deny" else State.ALLOWED
             self._receipts.write(
                 decision_receipt(approval, decision, by=by, note=note, edited=calls is not None, rule=rule)
@@ -195,33 +189,28 @@ class ApprovalQueue:
             approval.expires_at = self._clock() + GRANT_TTL
             if rule is not None:
                 approval.standing_rule = rule.id
-                self._rules[rule.id] = rule
+                self._shelf.rules[rule.id] = rule
             try:
-                self._save()
+                self._shelf.save()
             except StoreError:
-                self._approvals[approval_id] = before
+                self._shelf.approvals[approval_id] = before
                 if rule is not None:
-                    del self._rules[rule.id]
+                    del self._shelf.rules[rule.id]
                 raise
-            self._wake(approval_id)
-            return approval.model_copy(deep=True)
-
-    def look_back(self, scope: Scope, past: Iterable[Receipt]) -> list[Receipt]:
-        """Which past requests a rule of that scope would have matched, from what their receipts keep."""
-        if scope.is_empty():
-            raise BadInput("A rule must say what it covers.", param="scope")
-        return [one for one in past if scope.covers_past(one.model_dump(include={"assessment", "key_id", "data"}))]
+            if state is State.DENIED:
+                self._originals.forget(approval_id)
+            self._bell.ring(approval_id)
+            return approval.model_copy()
 
     # ---- rules
 
     def rules(self) -> list[StandingRule]:
-        """All rules, newest first; dead ones too, so that one can see what was."""
-        with self._lock:
-            return [one.model_copy(deep=True) for one in reversed(self._rules.values())]
+        """All rules, newest first; ended ones too, so that one can see what was."""
+        return self._rules.all()
 
     def revoke(self, rule_id: str, *, by: str = "operator") -> StandingRule:
         """End a rule now."""
-        return self._change(rule_id, by, "revoked", revoked_at=self._clock())
+        return self._rules.revoke(rule_id, by=by)
 
     def narrow(
         self,
@@ -232,20 +221,12 @@ class ApprovalQueue:
         max_uses: int | None = None,
         by: str = "operator",
     ) -> StandingRule:
-        """Make a rule cover less, or end sooner.
+        """Make a rule cover less, or end sooner; see `RuleBook.narrow`."""
+        return self._rules.narrow(rule_id, scope=scope, expires_at=expires_at, max_uses=max_uses, by=by)
 
-        Raises:
-            BadInput: it would cover more or last longer than before.
-        """
-        with self._lock:
-            rule = self._rule(rule_id)
-            wider = (expires_at is not None and expires_at > rule.expires_at) or (
-                max_uses is not None and max_uses > rule.max_uses
-            )
-            if wider or (scope is not None and not is_narrower(scope, rule.scope)):
-                raise BadInput("A rule can only be narrowed; make a new one to allow more.", param="scope")
-            changes = {"scope": scope, "expires_at": expires_at, "max_uses": max_uses}
-            return self._change(rule_id, by, "narrowed", **{k: v for k, v in changes.items() if v is not None})
+    def look_back(self, scope: Scope, past: Iterable[Receipt]) -> LookBack:
+        """Which past requests a rule of that scope would have matched; see `RuleBook.look_back`."""
+        return self._rules.look_back(scope, past)
 
     # ---- looking
 
@@ -257,27 +238,51 @@ class ApprovalQueue:
         """
         with self._lock:
             self._expire()
-            return self._get(approval_id).model_copy(deep=True)
+            return self._get(approval_id).model_copy()
 
     def list(self, state: State | None = None) -> list[Approval]:
         """Approvals, newest first."""
         with self._lock:
             self._expire()
-            found = [one for one in self._approvals.values() if state is None or one.state is state]
-            return [one.model_copy(deep=True) for one in sorted(found, key=lambda one: one.id, reverse=True)]
+            found = [one for one in self._shelf.approvals.values() if state is None or one.state is state]
+            return [one.model_copy() for one in sorted(found, key=lambda one: one.id, reverse=True)]
 
     # ---- inside
 
     def _known(self, ask: Ask) -> Approval | None:
         if ask.idempotency_key is None:
             return None
-        for one in sorted(self._approvals.values(), key=lambda one: one.id, reverse=True):
-            if (one.ask.idempotency_key, one.ask.key_id) != (ask.idempotency_key, ask.key_id):
-                continue
-            if one.ask.fingerprint != ask.fingerprint:
-                raise Conflict("This idempotency key was used for another request.", hint="Use a new one.")
-            return None if one.state is State.EXPIRED else one
-        return None
+        same = [
+            one
+            for one in self._shelf.approvals.values()
+            if (one.ask.idempotency_key, one.ask.key_id) == (ask.idempotency_key, ask.key_id)
+        ]
+        if not same:
+            return None
+        newest = max(same, key=lambda one: one.id)
+        if newest.ask.fingerprint != ask.fingerprint:
+            raise Conflict("This idempotency key was used for another request.", hint="Use a new one.")
+        return None if newest.state is State.EXPIRED else newest
+
+    def _new(self, ask: Ask, ttl: timedelta) -> Approval:
+        at = self._clock()
+        approval = Approval(ask=ask, created_at=at, expires_at=at + ttl)
+        rule = self._rules.covering(ask)
+        if rule is not None:
+            self._allow_by_rule(approval, rule)
+        elif sum(one.state is State.PENDING for one in self._shelf.approvals.values()) >= MOST_WAITING:
+            raise TooMany(
+                "Too many requests wait for a person already.", hint="Decide some under Approvals.", retry_after=60.0
+            )
+        self._shelf.approvals[approval.id] = approval
+        try:
+            self._shelf.save()
+        except StoreError:
+            del self._shelf.approvals[approval.id]
+            if rule is not None:
+                rule.uses -= 1
+            raise
+        return approval
 
     def _allow_by_rule(self, approval: Approval, rule: StandingRule) -> None:
         self._receipts.write(
@@ -286,92 +291,49 @@ class ApprovalQueue:
         rule.uses += 1
         approval.state, approval.decided_at = State.ALLOWED, self._clock()
         approval.decided_by, approval.standing_rule = f"rule {rule.id}", rule.id
+        approval.expires_at = self._clock() + GRANT_TTL
 
-    def _new_rule(
-        self, approval: Approval, scope: Scope | None, by: str, note: str, ttl: timedelta, uses: int
-    ) -> StandingRule:
-        ask = approval.ask
-        chosen = scope or Scope(key_id=ask.key_id, rule=ask.rule, tools=tuple(tool.name for tool in ask.tools))
-        if chosen.is_empty() or not chosen.covers(ask):
-            raise BadInput("The rule must say what it covers, and cover what is being allowed.", param="scope")
-        at = self._clock()
-        return StandingRule(scope=chosen, created_at=at, created_by=by, note=note, expires_at=at + ttl, max_uses=uses)
-
-    def _change(self, rule_id: str, by: str, what: str, **fields: Any) -> StandingRule:
-        with self._lock:
-            rule = self._rule(rule_id)
-            changed = rule.model_copy(update=fields)
-            self._receipts.write(
-                Receipt(
-                    request_id=rule_id,
-                    kind="approval",
-                    reasons=[f"rule {what} by {by}: {changed.scope.words()}"],
-                    data={"event": f"rule_{what}", "rule_id": rule_id, "by": by},
-                )
+    def _hidden(self, approval: Approval, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+        """An operator's calls as they may be kept: what they typed hidden, placeholders of the ask as they were."""
+        if self._redactor is None:
+            return calls
+        if self._forgot(approval.id, calls):
+            raise Conflict(
+                "The originals are not in memory, so these arguments cannot be edited now.",
+                hint="Allow it as it stands, deny it, or let the caller send it again first.",
+                code="originals_gone",
             )
-            self._rules[rule_id] = changed
-            try:
-                self._save()
-            except StoreError:
-                self._rules[rule_id] = rule
-                raise
-            return changed.model_copy(deep=True)
+        vault = self._originals.get(approval.id)
+        whole = tuple(ToolCall.model_validate(one) for one in restored(calls, vault))
+        hidden = masked(self._redactor, (), whole, vault=vault)
+        self._originals.keep(approval.id, hidden.vault)
+        return hidden.tools
 
-    def _move(self, approval_id: str, state: State) -> Approval:
+    def _forgot(self, approval_id: str, calls: Sequence[ToolCall]) -> bool:
+        return self._redactor is not None and lost(calls, self._originals.get(approval_id))
+
+    def _move(self, approval: Approval, state: State) -> None:
         self._expire()
-        approval = self._get(approval_id)
-        if state not in TRANSITIONS[approval.state]:
-            raise Conflict(f"This is {approval.state}; it cannot become {state}.", hint="Ask again.")
+        before = approval.state
+        if state not in TRANSITIONS[before]:
+            raise Conflict(f"This is {before}; it cannot become {state}.", hint="Ask again.")
         approval.state = state
-        return approval
-
-    def _save_or_undo(self, approval: Approval, before: State) -> None:
         try:
-            self._save()
+            self._shelf.save()
         except StoreError:
             approval.state = before
             raise
 
     def _expire(self) -> None:
         at = self._clock()
-        for one in self._approvals.values():
+        for one in self._shelf.approvals.values():
             if one.state in (State.PENDING, State.ALLOWED) and one.expires_at <= at:
                 one.state = State.EXPIRED
-                self._wake(one.id)
-
-    def _wake(self, approval_id: str) -> None:
-        for loop, event in self._waiting.get(approval_id, []):
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(event.set)
+                self._originals.forget(one.id)
+                self._bell.ring(one.id)
 
     def _get(self, approval_id: str) -> Approval:
-        found = self._approvals.get(approval_id)
+        found = self._shelf.approvals.get(approval_id)
         if found is None:
             raise NotFound("There is no such approval.")
         return found
-
-    def _rule(self, rule_id: str) -> StandingRule:
-        found = self._rules.get(rule_id)
-        if found is None:
-            raise NotFound("There is no such rule.")
-        return found
-
-    def _save(self) -> None:
-        over = [one for one in self._approvals.values() if not TRANSITIONS[one.state]]
-        for one in sorted(over, key=lambda one: one.id)[:-KEPT]:
-            del self._approvals[one.id]
-        kept = _Kept(approvals=list(self._approvals.values()), rules=list(self._rules.values()))
-        write_atomic(self._path, orjson.dumps(kept.model_dump(mode="json")), disk=self._disk)
-
-    def _read(self) -> _Kept:
-        content = read_or_none(self._path)
-        if content is None:
-            return _Kept()
-        try:
-            return _Kept.model_validate_json(content)
-        except ValidationError:
-            raise StoreError(
-                "approvals.json cannot be read.",
-                code="approvals_damaged",
-                hint="Move it aside; what waited asks again.",
-            ) from None

@@ -121,18 +121,21 @@ class Redactor:
         mode: str = "fast",
         conversation: str | None = None,
         owner: str | None = None,
+        vault: Vault | None = None,
     ) -> RedactedRequest:
         """The request with placeholders in every field.
 
         conversation: the client's conversation id; placeholders then stay the same from turn to turn.
         owner: whose conversation it is (the application key's id); two owners never share one.
+        vault: the placeholders to go on with, in the conversation's place.
 
         Raises:
             BadInput: an unknown policy or mode, a type or a part the policy blocks.
             RedactionFailed: a detector failed; nothing may leave.
         """
         rulings = self._ruling(policy)
-        vault = Vault() if conversation is None else self._conversations.get(owner, conversation)
+        if vault is None:
+            vault = Vault() if conversation is None else self._conversations.get(owner, conversation)
         masking = Masking(self._finder, rulings, mode, vault, self._hash_key)
         slots: list[Slot] = []
 

@@ -47,7 +47,7 @@ class FakeServices:
         self.brain = FakeBrain()
         self.redactor = Redactor(self.config.current.router.redaction.policies)
         self.waiting_for: list[str] = []
-        self.approvals = ApprovalQueue(data_dir, self.receipts)
+        self.approvals = ApprovalQueue(data_dir, self.receipts, redactor=self.redactor)
         self._router = ModelRouter(
             redactor=self.redactor,
             brain=self.brain,
