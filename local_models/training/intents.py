@@ -6,13 +6,15 @@ then, so that the model reads the list instead of learning our names by heart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from local_models.layout import DEFAULT_LABELS, Label
 from local_models.training.examples import Example, classify_example
+from local_models.training.label_sets import LabelSet, default_texts, label_sets
 from local_models.training.values import Values
 
-__all__ = ["CUSTOM", "custom_intents", "default_intents", "label_lists"]
+__all__ = ["custom_intents", "default_intents", "label_lists"]
 
 OBJECTS = ["the quarterly plan", "our label printer", "the loading dock", "her access badge", "the price sheet"]
 DEEDS = ["approve the draft", "unlock the gate", "archive the folder", "phone the dealer", "swap the filter"]
@@ -29,51 +31,72 @@ FRAMES: dict[str, list[str]] = {
                  "this is the best help I ever got", "your reply left out {o}", "what a mess with {o}"],
     "unclear": ["{o} or but", "erm the {n}", "{x}", "{x} {x}", "so when and", "{n} {n} if", "mhm that thing with"],
 }  # fmt: skip
-CUSTOM: dict[str, dict[str, tuple[str, list[str]]]] = {
-    "parcel desk": {
-        "lost": (
-            "a parcel cannot be found",
-            ["where did my box go, it never came", "nobody has seen the crate since {c}"],
-        ),
-        "damaged": ("a parcel arrived broken", ["the carton was soaked and torn", "glass shards fell out of the box"]),
-        "redirect": ("deliver it somewhere else", ["bring it to {p} in {c} instead", "please leave it at the kiosk"]),
-        "fees": ("costs of sending", ["what do you charge for {n} kilos", "the surcharge seems too high to me"]),
-    },
-    "help desk": {
-        "network": ("connections and remote access", ["the tunnel drops every {n} minutes", "no signal in {c} at all"]),
-        "hardware": ("machines and their parts", ["the screen flickers on {o}", "a key is stuck on my keyboard"]),
-        "accounts": ("log-in and rights", ["my badge number is not accepted", "give {p} rights for the archive"]),
-        "wishes": (
-            "ideas and requests for new things",
-            ["a darker theme would be lovely", "add a search field please"],
-        ),
-    },
-    "sentiment": {
-        "pleased": ("the writer is happy", ["what a lovely stay in {c}", "{p} did a splendid job"]),
-        "mixed": ("good and bad points", ["tasty but far too loud", "quick, although the lid was cracked"]),
-        "annoyed": ("the writer is unhappy", ["never again, {n} hours of waiting", "rude from start to finish"]),
-    },
-}
+STYLES: tuple[Callable[[list[str]], str], ...] = (
+    " ".join,
+    " ".join,
+    "_".join,
+    "_".join,
+    lambda words: " ".join(words).title(),
+    lambda words: " ".join(words).capitalize(),
+    "-".join,
+    lambda words: "_".join(words).upper(),
+)
+GREETINGS = ["Hi {p}, ", "Hello, ", "Dear {p}, ", "Hi all, ", "{p}, ", "Good morning, ", "Hey ", "Re: your mail. "]
+CLOSINGS = [" Thanks, {p}", " Best, {p}", " Regards", " Thanks in advance.", " - {p}", " Cheers"]
 
 
 def default_intents(seed: int, count: int) -> Iterator[Example]:
     """`count` texts over the six default labels, in their fixed order and with their descriptions."""
     values = Values(seed)
+    written = default_texts()
     names = [label.name for label in DEFAULT_LABELS]
     for number in range(count):
         label = names[number % len(names)]
-        text = _touch(values, _fill(values, values.pick(FRAMES[label])), label)
+        if values.chance(0.6):
+            text = _addressed(values, _fill(values, values.pick(written[label])), label)
+        else:
+            text = _touch(values, _fill(values, values.pick(FRAMES[label])), label)
         yield classify_example("default-labels", DEFAULT_LABELS, text, label)
 
 
-def custom_intents(seed: int, count: int) -> Iterator[Example]:
-    """`count` texts over our own business label sets."""
+def custom_intents(seed: int, count: int, sets: Sequence[LabelSet] | None = None) -> Iterator[Example]:
+    """`count` texts over our own business label sets; now and then with labels of other sets among them."""
     values = Values(seed)
+    chosen = list(sets if sets is not None else label_sets())
+    everything = {label: about for one in chosen for label, about in one.about.items()}
     for number in range(count):
-        chosen = list(CUSTOM.values())[number % len(CUSTOM)]
-        pool = {label: [_fill(values, text) for text in texts] for label, (_, texts) in chosen.items()}
-        about = {label: description for label, (description, _) in chosen.items()}
-        yield from label_lists(values, "custom-labels", pool, 1, about=about)
+        one = chosen[number % len(chosen)]
+        pool = {label: [_vary(values, _fill(values, text)) for text in texts] for label, texts in one.texts.items()}
+        if values.chance(0.12):
+            yield from _strangers(values, pool, one.about, everything)
+        elif values.chance(0.45):
+            yield from _whole_list(values, pool, one.about)
+        else:
+            yield from label_lists(values, "custom-labels", pool, 1, about=one.about)
+
+
+def _whole_list(values: Values, pool: Mapping[str, Sequence[str]], about: Mapping[str, str]) -> Iterator[Example]:
+    """The set as its owner would send it: every label, all described or none."""
+    labels = values.rng.sample(list(pool), len(pool))
+    style, described = values.rng.randrange(len(STYLES)), bool(about) and values.chance(0.5)
+    shown = [Label(_name(label, style), about.get(label) if described else None) for label in labels]
+    true = values.pick(labels)
+    yield classify_example("custom-labels", shown, values.pick(pool[true]), _name(true, style))
+
+
+def _strangers(
+    values: Values, pool: Mapping[str, Sequence[str]], about: Mapping[str, str], others: Mapping[str, str]
+) -> Iterator[Example]:
+    """The right label among labels of other sets."""
+    true = values.pick(list(pool))
+    strange = [label for label in others if label not in pool]
+    labels = [true, *values.rng.sample(strange, min(len(strange), values.rng.randint(1, 7)))]
+    values.rng.shuffle(labels)
+    style, described = values.rng.randrange(len(STYLES)), values.chance(0.5)
+    known = {**others, **about}
+    shown = [Label(_name(label, style), known.get(label) if described else None) for label in labels]
+    if len({label.name for label in shown}) == len(shown):
+        yield classify_example("custom-labels", shown, values.pick(pool[true]), _name(true, style))
 
 
 def label_lists(
@@ -95,7 +118,7 @@ def label_lists(
         if catch_all and values.chance(0.5) and len(shown) > 2:
             shown, true = shown[1:], catch_all
         values.rng.shuffle(shown)
-        style = values.rng.randrange(4)
+        style = values.rng.randrange(len(STYLES))
         described = bool(about) and values.chance(0.6)
         made = [Label(_name(one, style), about.get(one) if described and about else None) for one in shown]
         if catch_all:
@@ -105,17 +128,42 @@ def label_lists(
 
 
 def _name(label: str, style: int) -> str:
-    words = label.replace("_", " ").split()
-    return [" ".join(words), "_".join(words), " ".join(words).title(), "-".join(words)][style]
+    return STYLES[style](label.replace("_", " ").split())
 
 
 def _fill(values: Values, frame: str) -> str:
     noise = "".join(values.rng.sample("bcdfghjklmnpqrstvwxz", values.rng.randint(3, 7)))
     drawn = {
         "o": values.pick(OBJECTS), "d": values.pick(DEEDS), "p": values.given(), "c": values.city(),
+        "day": values.word("Monday Tuesday Wednesday Thursday Friday Saturday Sunday"),
         "n": str(values.rng.randint(2, 60)), "y": str(values.rng.randint(2011, 2025)), "x": noise,
     }  # fmt: skip
-    return frame.format(**drawn)
+    return re.sub(r"\{(\w+)\}", lambda found: drawn.get(found[1], found[0]), frame)
+
+
+def _addressed(values: Values, text: str, label: str) -> str:
+    """A message as it stands in a mail: who is spoken to and who signs changes nothing of what it is."""
+    text = _vary(values, text)
+    if label in ("greeting", "unclear"):
+        return text
+    if values.chance(0.15):
+        text = _fill(values, values.pick(GREETINGS)) + text
+    if values.chance(0.12):
+        text = (text if text[-1] in "?!." else text + ".") + _fill(values, values.pick(CLOSINGS))
+    return text
+
+
+def _vary(values: Values, text: str) -> str:
+    """The same words in another case, or with other marks at the end."""
+    if values.chance(0.12):
+        text = text.lower()
+    elif values.chance(0.5):
+        text = text[:1].upper() + text[1:]
+    if values.chance(0.15) and text[-1:] == ".":
+        text = text[:-1]
+    elif values.chance(0.25) and text[-1:].isalnum():
+        text += "."
+    return text
 
 
 def _touch(values: Values, text: str, label: str) -> str:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["TARGETS", "AdaptedLlama", "Shape", "read_base", "tiny_base"]
+__all__ = ["TARGETS", "AdaptedLlama", "Shape", "read_adapter", "read_base", "tiny_base"]
 
 TARGETS = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
@@ -128,6 +128,27 @@ class AdaptedLlama(nn.Module):
                     key = f"blk.{number}.{name}.weight.lora_{letter}"
                     made[key] = matrix.detach().cpu().numpy().astype(np.float16)
         return made
+
+    def load_adapters(self, matrices: dict[str, np.ndarray]) -> None:
+        """Go on from these matrices.
+
+        Raises:
+            KeyError, ValueError: one is missing or of another shape.
+        """
+        for number, block in enumerate(self.blocks):
+            for name in TARGETS:
+                for letter, matrix in (("a", block.parts[name].down), ("b", block.parts[name].up)):
+                    given = matrices[f"blk.{number}.{name}.weight.lora_{letter}"].astype(np.float32)
+                    if given.shape != tuple(matrix.shape):
+                        raise ValueError(f"lora_{letter} of {name} is {given.shape}, not {tuple(matrix.shape)}")
+                    matrix.data.copy_(torch.from_numpy(given))
+
+
+def read_adapter(path: Path) -> dict[str, np.ndarray]:
+    """The matrices of an exported adapter, by the names `AdaptedLlama.adapters` gives."""
+    from gguf import GGUFReader
+
+    return {one.name: np.array(one.data) for one in GGUFReader(str(path)).tensors}
 
 
 def read_base(weights: Path, dtype: torch.dtype) -> tuple[Shape, dict[str, Tensor]]:

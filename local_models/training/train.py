@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from local_models.training.lora import AdaptedLlama, read_base
+from local_models.training.lora import AdaptedLlama, read_adapter, read_base
 
 __all__ = ["Plan", "export", "main", "train"]
 
@@ -146,13 +146,17 @@ def _steps(arguments: Sequence[str] | None) -> Iterator[str]:
     parser.add_argument("--alpha", type=float, default=32.0)
     parser.add_argument("--epochs", type=float, default=Plan.epochs)
     parser.add_argument("--minutes", type=float, default=Plan.minutes)
+    parser.add_argument("--rate", type=float, default=Plan.rate, help="peak learning rate; lower with --start")
+    parser.add_argument("--start", type=Path, help="an adapter to go on from, of the same rank")
     given = parser.parse_args(arguments)
     torch.manual_seed(Plan.seed)
     shape, tensors = read_base(given.weights, torch.bfloat16 if given.device != "cpu" else torch.float32)
     model = AdaptedLlama(shape, tensors, rank=given.rank, alpha=given.alpha).to(given.device)
     with np.load(given.tokens) as stored:
         packed = {"ids": stored["ids"], "shape": stored["shape"]}
-    losses = train(model, packed, Plan(epochs=given.epochs, minutes=given.minutes))
+    if given.start is not None:
+        model.load_adapters(read_adapter(given.start))
+    losses = train(model, packed, Plan(epochs=given.epochs, minutes=given.minutes, rate=given.rate))
     yield f"{len(losses)} steps, loss {losses[0]:.3f} -> {np.mean(losses[-20:]):.3f}"
     export(model, given.out)
     yield f"{given.out.name}: {given.out.stat().st_size} bytes"
