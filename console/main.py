@@ -23,7 +23,7 @@ PAGES = {
     "redaction-lab": ("war_room/redaction_lab.py", "Redaction lab", "science"),
     "receipts": ("war_room/receipts.py", "Receipts", "receipt_long"),
     "local-model": ("war_room/local_model.py", "Local model", "memory"),
-    "settings": ("war_room/settings.py", "Settings", "tune"),
+    "settings": ("settings/page.py", "Settings", "tune"),
 }
 SECTIONS = {
     "War Room": ["overview", "approvals-queue", "decisions", "receipts", "costs", "local-model"],

@@ -185,10 +185,23 @@ class ConfigStore:
         Raises:
             NotFound: there is no older copy.
         """
-        older = self._path(name).with_name(f"{name}.1")
-        if not older.exists():
-            raise NotFound(f"There is no older copy of {name}.", hint="Nothing has been changed.")
-        return self.save(name, older.read_text("utf-8"))
+        return self.save(name, self.copy_text(name, 1))
+
+    def copies(self, name: str) -> list[tuple[int, float]]:
+        """(number, Unix seconds) of the older copies of a file, newest first."""
+        paths = [(number, self._path(name).with_name(f"{name}.{number}")) for number in range(1, KEPT_COPIES + 1)]
+        return [(number, path.stat().st_mtime) for number, path in paths if path.exists()]
+
+    def copy_text(self, name: str, number: int) -> str:
+        """An older copy of a file.
+
+        Raises:
+            NotFound: there is none under this number.
+        """
+        older = self._path(name).with_name(f"{name}.{number}")
+        if not 1 <= number <= KEPT_COPIES or not older.exists():
+            raise NotFound(f"There is no older copy {number} of {name}.", hint="Nothing has been changed.")
+        return older.read_text("utf-8")
 
     def status(self) -> dict[str, object]:
         """{"folder", "price_version", "problem": {"code", "title", "hint", …} | None} for pages and routes."""

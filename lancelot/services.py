@@ -16,10 +16,11 @@ from starlette.concurrency import run_in_threadpool
 
 from lancelot import settings
 from lancelot.admission import Admission
-from lancelot.approvals import Approval, ApprovalQueue
+from lancelot.approvals import Approval, ApprovalQueue, State
 from lancelot.brain.client import LocalModelClient
 from lancelot.brain.supervisor import Supervisor
 from lancelot.brain.tuner import Tuner
+from lancelot.changes import Changes
 from lancelot.chat import ChatRequest
 from lancelot.comms import read_channel
 from lancelot.config import Budget, Config, ConfigStore
@@ -28,6 +29,7 @@ from lancelot.demo import DemoData
 from lancelot.doctor import Doctor
 from lancelot.errors import LancelotError, NotReady
 from lancelot.files import FolderLock, lock_folder
+from lancelot.health import free_bytes
 from lancelot.keys import Keys
 from lancelot.metrics import Metrics
 from lancelot.onboarding.flow import OnboardingFlow
@@ -92,13 +94,21 @@ class Services:
         self.receipts = ReceiptStore(self.data_dir)
         self._opened.append(self.receipts.close)
         self.receipts.subscribe(self.metrics.count)
+        self.metrics.watch(
+            gateway_running=("Requests being carried out", lambda: self.admission.inside),
+            receipts_waiting=("Journal lines not yet in the database", lambda: self.receipts.state().waiting),
+            disk_free_bytes=("Free where the data folder is", lambda: free_bytes(self.data_dir) or 0),
+            approvals_pending=("Requests that wait for a person", self._pending_approvals),
+        )
         self.usage = UsageQueries(self.receipts)
+        self.changes = Changes(self.config, self.receipts)
         self.supervisor = Supervisor(data_dir=self.data_dir)
         self._opened.append(self.supervisor.stop)
         self.upkeep = Upkeep(self.supervisor, self.receipts.database, Tuner(self.data_dir / "models"))
         self._opened.append(self.upkeep.close)
         external = os.environ.get("LANCELOT_LOCAL_LLM_URL")
         self.external_brain = bool(external)
+        self._external_problem: str | None = None
         trusted = os.environ.get("LANCELOT_LOCAL_LLM_TRUSTED", "").lower() in ("1", "true", "yes", "on")
         self.brain = LocalModelClient(external or self._brain_url, trusted=trusted or None, redact=self._masked)
         redaction = self.config.current.router.redaction
@@ -121,9 +131,7 @@ class Services:
         self.budgets = BudgetKeeper(
             self.config, self.usage, own=self._key_budget, keys=lambda: [key.id for key in self.keys.all()]
         )
-        self.approvals = ApprovalQueue(
-            self.data_dir, self.receipts, notify=self._tell_operator, redactor=self.redactor
-        )
+        self.approvals = ApprovalQueue(self.data_dir, self.receipts, notify=self._tell_operator, redactor=self.redactor)
         self.demo = DemoData(self.data_dir, self.config)
         self._opened.append(self.demo.close)
         outcomes = OutcomeLedger(self.receipts.database)
@@ -156,12 +164,25 @@ class Services:
         while True:
             await run_in_threadpool(self.config.reload_if_changed)
             self.metrics.ready.set(not self.missing())
-            self.metrics.brain_ready.set(self.external_brain or self.supervisor.base_url is not None)
+            if self.external_brain:
+                await self._ask_external()
+            self.metrics.brain_ready.set(self.brain_status()["state"] in ("ready", "external"))
             self.metrics.queued.set(self.admission.queued)
             if not kept_up and self._url is not None and not self.external_brain and not self.missing():
                 kept_up = True
                 self.upkeep.begin_wanted()
             await asyncio.sleep(TICK_S)
+
+    async def _ask_external(self) -> None:
+        """Whether the local model that somebody else runs (a container) answers."""
+        try:
+            await self.brain.health()
+            self._external_problem = None
+        except LancelotError as problem:
+            self._external_problem = problem.title
+
+    def _pending_approvals(self) -> int:
+        return len(self.approvals.list(State.PENDING))
 
     def _start(self) -> None:
         self._lock.note({"url": self._url} if self._url else {})
@@ -205,7 +226,9 @@ class Services:
     def missing(self) -> list[str]:
         """What keeps a request from being carried out right now, in words; empty when nothing does."""
         missing = self.onboarding.missing()
-        if not missing and not self.external_brain and self.supervisor.base_url is None:
+        if not missing and self.external_brain and self._external_problem:
+            missing.append(f"the local model does not answer at {os.environ['LANCELOT_LOCAL_LLM_URL']}")
+        elif not missing and not self.external_brain and self.supervisor.base_url is None:
             missing.append(f"the local model is {self.supervisor.status().state}")
         return missing
 
@@ -297,7 +320,12 @@ class Services:
             "local_model": self.brain_status(),
             "flagship": {"provider": chosen.provider if chosen else None},
             **self._router.status(),
-            "store": {"written": state.written, "loaded": state.loaded, "waiting": state.waiting},
+            "store": {
+                "written": state.written,
+                "loaded": state.loaded,
+                "waiting": state.waiting,
+                "problem": state.problem,
+            },
             "config": self.config.status(),
             "gateway": {"running": self.admission.inside, "queued": self.admission.queued},
             "data_dir": str(self.data_dir),
@@ -306,6 +334,9 @@ class Services:
     def brain_status(self) -> dict[str, Any]:
         """The local model's service: state, address, process, restarts, weight format."""
         if self.external_brain:
+            if self._external_problem:
+                url = os.environ["LANCELOT_LOCAL_LLM_URL"]
+                return {"state": "unreachable", "base_url": url, "last_error": self._external_problem}
             return {"state": "external", "base_url": os.environ["LANCELOT_LOCAL_LLM_URL"]}
         return self.supervisor.status().to_dict()
 

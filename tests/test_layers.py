@@ -25,6 +25,7 @@ FLOORS = {
     "lancelot.config_router": 1,
     "lancelot.config_edit": 1,
     "lancelot.config": 1,
+    "lancelot.changes": 2,
     "lancelot.chat": 1,
     "lancelot.credentials": 2,
     "lancelot.guesses": 1,
