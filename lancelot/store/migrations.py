@@ -80,10 +80,32 @@ ALTER TABLE journal_state ADD COLUMN settled_parts BIGINT DEFAULT 0;
 ALTER TABLE journal_state ADD COLUMN pruned_before TIMESTAMP;
 """
 
+# Histograms by hour for every group a page shows (the older one knew lanes and models only), and what attempts cost
+# that another one had to follow. Receipts that are there are added up anew; pruned hours keep what they have.
+SPREAD = """
+CREATE TABLE spread_hourly (
+    hour TIMESTAMP NOT NULL, measure VARCHAR NOT NULL, by_name VARCHAR NOT NULL, value VARCHAR,
+    bin INTEGER NOT NULL, calls BIGINT NOT NULL, most BIGINT NOT NULL
+);
+ALTER TABLE usage_hourly ADD COLUMN replaced_calls BIGINT DEFAULT 0;
+ALTER TABLE usage_hourly ADD COLUMN replaced_usd DECIMAL(38,12) DEFAULT 0;
+INSERT INTO spread_hourly
+    SELECT hour, 'total_us', by_name, value, bin, CAST(sum(calls) AS BIGINT),
+        CAST(floor(power(2, (bin + 1) / 4)) AS BIGINT)
+    FROM (
+        SELECT hour, 'lane' AS by_name, lane AS value, bin, calls FROM latency_hourly
+        UNION ALL SELECT hour, 'model', model, bin, calls FROM latency_hourly
+    ) GROUP BY ALL;
+DROP TABLE latency_hourly;
+ALTER TABLE journal_state ADD COLUMN stale BOOLEAN DEFAULT FALSE;
+UPDATE journal_state SET stale = EXISTS (SELECT 1 FROM receipts);
+"""
+
 MIGRATIONS = (
     Migration(1, "receipts", RECEIPTS),
     Migration(2, "small tables", SMALL_TABLES),
     Migration(3, "usage by hour", USAGE),
+    Migration(4, "spread by hour", SPREAD),
 )
 
 

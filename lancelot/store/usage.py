@@ -7,6 +7,7 @@ never zero.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -14,12 +15,14 @@ from typing import Any, Literal
 from lancelot.errors import BadInput
 from lancelot.store.database import Database
 from lancelot.store.ledger import ReceiptStore
-from lancelot.store.rollup import GROUPS, LATENCY_BINS, SUMS, catch_up, raw_usage
+from lancelot.store.ranges import naive, spread_range, usage_range
+from lancelot.store.rollup import SUMS, catch_up
 from lancelot.store.rows import plain_decimal
 from lancelot.store.savings import LaneUse, savings
+from lancelot.store.spread import MEASURES, Quantiles, by_group
 from lancelot.store.totals import KEEP_DAYS, HourlyUse, Spent, Totals, hour_of
 
-__all__ = ["GroupBy", "UsageQueries"]
+__all__ = ["GroupBy", "UsageQueries", "added", "figures"]
 
 GroupBy = Literal["lane", "model", "task", "day", "key", "hour", "provider", "status"]
 COLUMN = {
@@ -32,7 +35,8 @@ COLUMN = {
     "day": "CAST(date_trunc('day', hour) AS DATE)",
     "hour": "hour",
 }
-NONE_SPENT = dict.fromkeys(SUMS, 0)
+NONE_SPENT: dict[str, Any] = dict.fromkeys(SUMS, 0)
+TIMED = ("lane", "model", "task", "key", "day", "hour")  # groups whose latencies are kept
 FLUSH_S = 2.0
 
 
@@ -67,18 +71,16 @@ class UsageQueries:
         until: datetime | None = None,
         by: str = "lane",
     ) -> dict[str, Any]:
-        """{"since", "until", "by", "groups": [row…], "totals": row}; see `_row` for what a row holds.
+        """{"since", "until", "by", "groups": [row…], "totals": row}; see `figures` for what a row holds.
 
         Groups come with the most tokens first; days and hours in order of time.
 
         Raises:
             BadInput: `by` is not one of `GroupBy`.
         """
-        groups = self._grouped(since, until, [by])
-        latencies = self._latencies(since, until, by)
-        rows = [
-            {"group": _name(group[0]), **_row(sums), **latencies.get(_name(group[0]), {})} for group, sums in groups
-        ]
+        groups = self.grouped(since, until, [by])
+        timed = self.spreads("total_us", by, since, until) if by in TIMED else {}
+        rows = [{"group": name, **figures(sums), **_milliseconds(timed.get(name))} for (name,), sums in groups]
         if by not in ("day", "hour"):
             rows.sort(key=lambda row: (-row["tokens"], str(row["group"])))
         return {
@@ -86,7 +88,7 @@ class UsageQueries:
             "until": _text(until),
             "by": by,
             "groups": rows,
-            "totals": _row(_added([sums for _, sums in groups])),
+            "totals": figures(added([sums for _, sums in groups])),
         }
 
     def timeseries(
@@ -103,10 +105,8 @@ class UsageQueries:
         """
         if every not in ("hour", "day"):
             raise BadInput("`every` must be hour or day.", param="every")
-        found = self._grouped(since, until, [every] if by is None else [every, by])
-        points = [
-            {"at": _name(group[0]), "group": _name(group[1]) if by else None, **_row(sums)} for group, sums in found
-        ]
+        found = self.grouped(since, until, [every] if by is None else [every, by])
+        points = [{"at": names[0], "group": names[1] if by else None, **figures(sums)} for names, sums in found]
         return {"since": _text(since), "until": _text(until), "every": every, "by": by, "points": points}
 
     def savings(
@@ -130,10 +130,35 @@ class UsageQueries:
                 priced_calls=sums["priced_calls"],
                 unpriced_calls=sums["unpriced_calls"],
                 unpriced_tokens=sums["unpriced_tokens"],
+                replaced_calls=sums["replaced_calls"],
+                replaced_usd=sums["replaced_usd"],
             )
-            for group, sums in self._grouped(since, until, ["task", "lane"])
+            for group, sums in self.grouped(since, until, ["task", "lane"])
         ]
         return {"since": _text(since), "until": _text(until), **savings(use, baseline)}
+
+    def spreads(
+        self, measure: str, by: str, since: datetime | None = None, until: datetime | None = None
+    ) -> dict[Any, Quantiles]:
+        """Quantiles by group, within one bin (19 %) of exact; the largest value is exact.
+
+        Args:
+            measure: total_us (microseconds a call took) or tokens_in.
+            by: lane, model, task or key; for total_us also day and hour. None is the key of all together.
+
+        Raises:
+            BadInput: `by` is not one of these.
+        """
+        column = _column(by)
+        self._settle()
+        kept = by if by in MEASURES[measure] else MEASURES[measure][0]
+        group = column if by in ("day", "hour") else "value"
+        source, parameters = spread_range(_utc(since), _utc(until), measure, kept)
+        rows = self._database.query(
+            f"SELECT {group} AS g, bin, CAST(sum(calls) AS BIGINT), max(most) FROM ({source}) GROUP BY ALL",  # noqa: S608
+            parameters,
+        )
+        return by_group((_name(row[0]), *row[1:]) for row in rows)
 
     # ---- queries
 
@@ -143,45 +168,28 @@ class UsageQueries:
             self._store.flush(FLUSH_S)
         catch_up(self._database)
 
-    def _grouped(
+    def grouped(
         self, since: datetime | None, until: datetime | None, by: list[str]
     ) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+        """(names of the groups, sums by the names of `rollup.SUMS`) in order of the groups; what every figure rests on.
+
+        Raises:
+            BadInput: `by` holds something else than `GroupBy` names.
+        """
         columns = [_column(name) for name in by]
         self._settle()
-        source, parameters = _range(_utc(since), _utc(until))
-        keys = ", ".join(f"{column} AS g{i}" for i, column in enumerate(columns))
+        source, parameters = usage_range(_utc(since), _utc(until))
+        keys = "".join(f"{column} AS g{i}, " for i, column in enumerate(columns))
         sums = ", ".join(f"sum({name}) AS {name}" for name in SUMS)
-        order = ", ".join(f"g{i} NULLS LAST" for i in range(len(columns)))
+        order = "".join(f"{',' if i else ' ORDER BY'} g{i} NULLS LAST" for i in range(len(columns)))
         rows = self._database.query(
-            f"SELECT {keys}, {sums} FROM ({source}) GROUP BY ALL ORDER BY {order}",  # noqa: S608 - our own names
+            f"SELECT {keys}{sums} FROM ({source}) GROUP BY ALL{order}",  # noqa: S608 - our own names
             parameters,
         )
         width = len(columns)
-        return [(row[:width], dict(zip(SUMS, row[width:], strict=True))) for row in rows]
-
-    def _latencies(self, since: datetime | None, until: datetime | None, by: str) -> dict[Any, dict[str, Any]]:
-        """Median and 95th percentile by group, from the histogram of whole hours; within one bin (19 %) of exact."""
-        if by not in ("lane", "model", "day", "hour"):
-            return {}
-        conditions, parameters = ["TRUE"], []
-        if since is not None:
-            conditions.append("hour >= ?")
-            parameters.append(_naive(hour_of(since)))
-        if until is not None:
-            conditions.append("hour < ?")
-            parameters.append(_naive(_utc(until)))
-        rows = self._database.query(
-            f"SELECT {COLUMN[by]} AS g, bin, sum(calls)::BIGINT FROM latency_hourly "  # noqa: S608 - our own names
-            f"WHERE {' AND '.join(conditions)} GROUP BY ALL ORDER BY g, bin",
-            parameters,
-        )
-        bins: dict[Any, list[tuple[int, int]]] = {}
-        for group, bin_, calls in rows:
-            bins.setdefault(_name(group), []).append((bin_, calls))
-        return {
-            group: {"p50_ms": quantile_ms(found, 0.5), "p95_ms": quantile_ms(found, 0.95)}
-            for group, found in bins.items()
-        }
+        return [
+            (tuple(_name(value) for value in row[:width]), dict(zip(SUMS, row[width:], strict=True))) for row in rows
+        ]
 
     def _seed(self) -> list[HourlyUse]:
         start = hour_of(datetime.now(UTC)) - timedelta(days=KEEP_DAYS)
@@ -189,53 +197,19 @@ class UsageQueries:
             "SELECT hour, key_id, lane, sum(cost_usd), sum(priced_calls)::BIGINT, sum(unpriced_calls)::BIGINT, "
             "sum(tokens_in + tokens_out)::BIGINT, sum(unpriced_tokens)::BIGINT "
             "FROM usage_hourly WHERE hour >= ? GROUP BY ALL",
-            [_naive(start)],
+            [naive(start)],
         )
         return [HourlyUse(row[0].replace(tzinfo=UTC), *row[1:]) for row in rows]
 
 
-def quantile_ms(bins: list[tuple[int, int]], share: float) -> float:
-    """The quantile of a histogram of (bin, calls), in milliseconds: the middle of the bin in which it lies."""
-    wanted = share * sum(calls for _, calls in bins)
-    seen, found = 0, 0
-    for found, calls in bins:  # noqa: B007 - the bin at which the loop ends is the answer
-        seen += calls
-        if seen >= wanted:
-            break
-    return float(round(2 ** ((found + 0.5) / LATENCY_BINS) / 1000, 3))
-
-
-def _range(since: datetime | None, until: datetime | None) -> tuple[str, list[Any]]:
-    """Rows of `usage_hourly` form for a range: the rollup for whole hours, receipts for what is left at the edges."""
-    first = None if since is None else (hour_of(since) if hour_of(since) == since else hour_of(since) + HOUR)
-    last = None if until is None else hour_of(until)
-    if first is not None and last is not None and first > last:  # inside one hour
-        return raw_usage("time >= ? AND time < ?"), [_naive(since), _naive(until)]
-    conditions, parameters = ["TRUE"], []
-    if first is not None:
-        conditions.append("hour >= ?")
-        parameters.append(_naive(first))
-    if last is not None:
-        conditions.append("hour < ?")
-        parameters.append(_naive(last))
-    parts = [f"SELECT hour, {', '.join(GROUPS)}, {', '.join(SUMS)} FROM usage_hourly WHERE {' AND '.join(conditions)}"]  # noqa: S608
-    for low, high in ((since, first), (last, until)):
-        if low is not None and high is not None and low < high:
-            parts.append(raw_usage("time >= ? AND time < ?"))
-            parameters += [_naive(low), _naive(high)]
-    return " UNION ALL ".join(parts), parameters
-
-
-HOUR = timedelta(hours=1)
-
-
-def _row(sums: dict[str, Any]) -> dict[str, Any]:
+def figures(sums: dict[str, Any]) -> dict[str, Any]:
     """What one group used.
 
     requests (first attempts), calls (all), tokens_in, tokens_out (cached, cache_write and reasoning are parts of them),
-    tokens, cost_usd (text; None when nothing has a known price), unpriced_calls, unpriced_tokens, mean_ms.
+    tokens, cost_usd (text; None when nothing has a known price), unpriced_calls, unpriced_tokens, replaced_calls and
+    replaced_usd (calls after which another attempt was needed, and their known cost), mean_ms.
     """
-    whole = {name: int(value) for name, value in sums.items() if name != "cost_usd"}
+    whole = {name: int(value) for name, value in sums.items() if not name.endswith("_usd")}
     unknown = whole["unpriced_calls"] > 0 and whole["priced_calls"] == 0
     timed = whole.pop("timed_calls")
     total_us = whole.pop("total_us")
@@ -243,12 +217,20 @@ def _row(sums: dict[str, Any]) -> dict[str, Any]:
         **whole,
         "tokens": whole["tokens_in"] + whole["tokens_out"],
         "cost_usd": None if unknown else plain_decimal(Decimal(sums["cost_usd"])),
+        "replaced_usd": plain_decimal(Decimal(sums["replaced_usd"])),
         "mean_ms": round(total_us / timed / 1000, 3) if timed else None,
     }
 
 
-def _added(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def added(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The sums of several groups together."""
     return {name: sum((row[name] for row in rows), start=0) for name in SUMS} if rows else dict(NONE_SPENT)
+
+
+def _milliseconds(found: Quantiles | None) -> dict[str, Any]:
+    if found is None:
+        return {"p50_ms": None, "p95_ms": None}
+    return {"p50_ms": round(found.p50 / 1000, 3), "p95_ms": round(found.p95 / 1000, 3)}
 
 
 def _column(name: str) -> str:
@@ -267,10 +249,6 @@ def _utc(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _naive(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=None) if moment is not None else None
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -43,8 +43,26 @@ def test_a_lane_that_never_answered_gives_no_number() -> None:
 
 
 def test_unknown_costs_are_said() -> None:
-    found = savings([use("q", "deep", 2, 2, 100, "1", unpriced=1)], "deep")
-    assert "1 calls have no known price" in " ".join(found["assumptions"])
+    found = savings([use("q", "deep", 2, 2, 100, "1", unpriced=1), use("q", "local", 1, 1, 9, "0", unpriced=1)], "deep")
+    assert "1 flagship calls have no known price" in " ".join(found["assumptions"])
+    assert "1 local calls have no price" in " ".join(found["assumptions"])
+
+
+def test_unknown_flagship_costs_widen_the_range_downwards() -> None:
+    known = LaneUse("q", "deep", 2, 2, 100, Decimal(1), 1, 1, 40)  # 60 tokens cost a dollar, 40 cost nobody knows what
+    found = savings([known], "deep")
+    assert found["would_cost_usd"] == ["1.666667", "2"]
+    assert found["saved_usd"] == ["0", "1"]  # 40 tokens at 1/60 each are taken off the low end
+
+
+def test_what_had_to_be_tried_again_is_told_and_is_in_what_was_paid() -> None:
+    local = LaneUse("q", "local", 4, 4, 400, Decimal("0.04"), 4, 0, 0, 1, Decimal("0.01"))
+    deep = LaneUse("q", "deep", 0, 1, 100, Decimal("0.5"), 1, 0, 0, 0, Decimal(0))
+    found = savings([local, deep], "deep")
+    assert found["retries"] == {"calls": 1, "usd": "0.01", "local_calls": 1, "local_usd": "0.01"}
+    assert found["paid_usd"] == "0.54"
+    assert found["would_cost_usd"] == ["2", "2"]  # four requests at half a dollar; 500 tokens in 5 calls, 4 requests
+    assert found["saved_usd"] == ["1.46", "1.46"]
 
 
 def test_from_receipts(store, make_receipt) -> None:
