@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
 
 from lancelot.store.receipts import Receipt
 
@@ -32,6 +36,24 @@ class Metrics:
         self.ready = Gauge("lancelot_ready", "1 when requests would be carried out", registry=home)
         self.brain_ready = Gauge("lancelot_local_model_ready", "1 when the local utility model answers", registry=home)
         self.queued = Gauge("lancelot_gateway_queued", "Requests waiting for a place", registry=home)
+        self.http = Counter(
+            "lancelot_http_requests", "Answers by route pattern and status", ["route", "status"], registry=home
+        )
+        self.http_latency = Histogram(
+            "lancelot_http_request_seconds", "From first byte to last", buckets=LATENCY_BUCKETS_S, registry=home
+        )
+        ProcessCollector(registry=home)  # memory, processor time, open files
+        GCCollector(registry=home)
+
+    def watch(self, **looks: tuple[str, Callable[[], float]]) -> None:
+        """Add gauges that are read at each scrape: name without `lancelot_` -> (help, look)."""
+        for name, (words, look) in looks.items():
+            Gauge(f"lancelot_{name}", words, registry=self._registry).set_function(look)
+
+    def answered(self, route: str, status: int, took_s: float) -> None:
+        """Count one HTTP answer; `route` is the pattern, never an address."""
+        self.http.labels(route, str(status)).inc()
+        self.http_latency.observe(took_s)
 
     def count(self, receipt: Receipt) -> None:
         """Add one attempt."""

@@ -13,6 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from lancelot.api.security import OperatorDep, ServicesDep, bearer_caller
 from lancelot.backup import backup
 from lancelot.demo.data import MOST
+from lancelot.errors import NotAllowed
+from lancelot.exposure import Exposure
+from lancelot.health import free_bytes, parts
 
 __all__ = ["router"]
 
@@ -32,6 +35,19 @@ async def status(request: Request, services: ServicesDep) -> dict[str, Any]:
 async def health() -> dict[str, Any]:
     """200 as long as the process can answer at all."""
     return {"up": True}
+
+
+@router.get("/system/health/parts", summary="How well each part is")
+async def health_parts(request: Request, services: ServicesDep) -> dict[str, Any]:
+    """{"well", "parts": {name: {"well"}}}; with the operator's token each part says why. Always 200: a part that is
+    not well is a fact, not a failure of this route."""
+    caller = bearer_caller(request, services)
+    found = parts(services.status(), await run_in_threadpool(free_bytes, services.data_dir))
+    told = caller is not None and caller.key is None
+    return {
+        "well": all(part.well for part in found.values()),
+        "parts": {name: part.to_dict() if told else {"well": part.well} for name, part in found.items()},
+    }
 
 
 @router.get("/system/ready", summary="Readiness: requests would be carried out", responses={503: {}})
@@ -101,6 +117,10 @@ async def remove_demo(caller: OperatorDep, services: ServicesDep) -> dict[str, A
 
 
 @router.get("/metrics", summary="Prometheus metrics")
-async def metrics(services: ServicesDep) -> Response:
-    """Counters and gauges in Prometheus' text format; no label carries text of a request."""
+async def metrics(request: Request, services: ServicesDep) -> Response:
+    """Counters and gauges in Prometheus' text format; no label carries text of a request. Beyond this machine
+    (docs/security.md) the operator's token or any key is needed."""
+    who: Exposure | None = getattr(request.app.state, "exposure", None)
+    if who is not None and who.beyond_loopback and bearer_caller(request, services) is None:
+        raise NotAllowed()
     return Response(services.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -59,9 +59,12 @@ class Trace:
                 raise ConnectionAbortedError from None  # the answer has begun: all that is left is to cut it off
             await error_response(scope["path"], LancelotError(request_id=own))(scope, receive, noted)
         finally:
+            route = getattr(scope.get("route"), "path", "none")  # its pattern: an address may hold anything
+            services = getattr(scope["app"].state, "services", None)
+            if told and services is not None:
+                services.metrics.answered(route, status, time.perf_counter() - began)
             if told and (status >= 500 or scope["path"] not in QUIET):
                 took = round((time.perf_counter() - began) * 1000, 1)
-                route = getattr(scope.get("route"), "path", "none")  # its pattern: an address may hold anything
                 line = {"method": scope["method"], "route": route, "status": status, "took_ms": took} | answer
                 if named := caller_id(scope):
                     line["caller_request_id"] = named
