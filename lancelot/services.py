@@ -175,11 +175,8 @@ class Services:
 
     async def _ask_external(self) -> None:
         """Whether the local model that somebody else runs (a container) answers."""
-        try:
-            await self.brain.health()
-            self._external_problem = None
-        except LancelotError as problem:
-            self._external_problem = problem.title
+        found = await self.brain.health()
+        self._external_problem = None if found["status"] == "ready" else f"it is {found['status']}"
 
     def _pending_approvals(self) -> int:
         return len(self.approvals.list(State.PENDING))
@@ -320,12 +317,7 @@ class Services:
             "local_model": self.brain_status(),
             "flagship": {"provider": chosen.provider if chosen else None},
             **self._router.status(),
-            "store": {
-                "written": state.written,
-                "loaded": state.loaded,
-                "waiting": state.waiting,
-                "problem": state.problem,
-            },
+            "store": state._asdict(),
             "config": self.config.status(),
             "gateway": {"running": self.admission.inside, "queued": self.admission.queued},
             "data_dir": str(self.data_dir),
