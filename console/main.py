@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -10,7 +11,9 @@ from console.demo_switch import demo_switch
 from console.login import require_login
 from console.widgets import page_guard
 
-st.set_page_config(page_title="Lancelot", page_icon=":material/shield:", layout="wide")
+# a file of our own: the browser would fetch a named icon from a font server on the internet
+ICON = Path(__file__).parent / "icon.svg"
+st.set_page_config(page_title="Lancelot", page_icon=str(ICON), layout="wide")
 
 # file, title, icon, address; no address may be one of the API's
 PAGES = {
