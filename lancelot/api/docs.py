@@ -12,10 +12,12 @@ from starlette.staticfiles import StaticFiles
 __all__ = ["install"]
 
 ASSETS = "/docs-assets"
+OWN_PAGES = ("/docs", "/docs/oauth2-redirect", "/redoc")
 
 
 def install(app: FastAPI) -> None:
-    """Put the page and its script, style and icon on an application made with `docs_url=None`."""
+    """Put the page and its script, style and icon on an application, in place of FastAPI's own pages."""
+    app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) not in OWN_PAGES]
     app.mount(ASSETS, StaticFiles(directory=str(files("fastapi_offline") / "static")), name="docs-assets")
 
     async def docs() -> HTMLResponse:
