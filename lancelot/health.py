@@ -12,6 +12,8 @@ __all__ = ["LOW_DISK_BYTES", "Part", "free_bytes", "parts"]
 
 LOW_DISK_BYTES = 200_000_000  # below it a download or a busy day may fill the disk
 
+LATE_RECEIPTS = 20_000  # waiting in memory; the loader takes more than that in a second or two
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -59,6 +61,26 @@ def _receipts(status: dict[str, Any]) -> Part:
     return Part(problem is None, problem["title"] if problem else "are kept")
 
 
+def _journal(status: dict[str, Any]) -> Part:
+    problem = status["receipts"]["problem"]
+    return Part(problem is None, problem["title"] if problem else f"{status['store']['written']:,} lines, each synced")
+
+
+def _database(status: dict[str, Any]) -> Part:
+    store = status["store"]
+    problem, waiting = store.get("problem"), store["waiting"]
+    if problem is not None:
+        return Part(False, problem["title"])
+    return Part(waiting <= LATE_RECEIPTS, f"{waiting:,} receipts wait to be loaded" if waiting else "up to date")
+
+
+def _comms(status: dict[str, Any]) -> Part:
+    channel = status.get("comms")
+    if not channel:
+        return Part(False, "no channel is chosen")
+    return Part(channel["verified"], f"{channel['label']}, {'verified' if channel['verified'] else 'not verified'}")
+
+
 def _configuration(status: dict[str, Any]) -> Part:
     problem = status["config"]["problem"]
     return Part(problem is None, problem["title"] if problem else "in force")
@@ -86,5 +108,8 @@ LOOKS: dict[str, Callable[[dict[str, Any]], Part]] = {
     "flagship_fast": _lane("fast"),
     "flagship_deep": _lane("deep"),
     "receipts": _receipts,
+    "journal": _journal,
+    "database": _database,
+    "comms": _comms,
     "configuration": _configuration,
 }

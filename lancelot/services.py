@@ -34,6 +34,7 @@ from lancelot.keys import Keys
 from lancelot.metrics import Metrics
 from lancelot.onboarding.flow import OnboardingFlow
 from lancelot.onboarding.snapshot import Flagship
+from lancelot.onboarding.states import State as OnboardingState
 from lancelot.onboarding.wiring import build_flow
 from lancelot.providers.base import Provider
 from lancelot.providers.profiles import ProviderProfile, build_provider, profile
@@ -318,10 +319,22 @@ class Services:
             "flagship": {"provider": chosen.provider if chosen else None},
             **self._router.status(),
             "store": state._asdict(),
+            "comms": self._comms(),
             "config": self.config.status(),
             "gateway": {"running": self.admission.inside, "queued": self.admission.queued},
             "data_dir": str(self.data_dir),
         }
+
+    def _comms(self) -> dict[str, Any] | None:
+        """The channel that reaches the operator: its name and whether a code came through; None before it is chosen."""
+        snapshot = self.onboarding.snapshot
+        if snapshot.comms is None:
+            return None
+        try:
+            verified = self.onboarding.facts.met(OnboardingState.COMMS_VERIFY, snapshot)
+        except LancelotError:
+            verified = False
+        return {"kind": snapshot.comms.kind, "label": snapshot.comms.label, "verified": verified}
 
     def brain_status(self) -> dict[str, Any]:
         """The local model's service: state, address, process, restarts, weight format."""

@@ -43,6 +43,7 @@ FLOORS = {
     "lancelot.approvals": 4,
     "lancelot.routing": 5,
     "lancelot.repair": 5,
+    "lancelot.repricing": 5,
     "lancelot.analysis": 5,
     "lancelot.demo": 5,
     "lancelot.backup": 5,
@@ -57,6 +58,7 @@ FLOORS = {
     "console.widgets": 8,
     "console.charts": 8,
     "console.tables": 8,
+    "console.events": 8,
     "console": 9,
     "lancelot": 9,  # the package itself names the public surface
 }

@@ -18,11 +18,15 @@ from lancelot.config_edit import Path, Value
 
 __all__ = ["budgets"]
 
-SCOPES: dict[tuple[str, ...], tuple[str, str]] = {
-    ("total",): ("Everything together", "All paid calls of this installation."),
-    ("lanes", "fast"): ("Fast lane", "What the flagship's fast model may spend."),
-    ("lanes", "deep"): ("Deep lane", "What the flagship's deep model may spend; when it is spent, fast answers."),
-    ("default_key",): ("Each application key", "For keys that were made without limits of their own."),
+SCOPES: dict[tuple[str, ...], tuple[str, str, str]] = {
+    ("total",): ("Everything together", "All paid calls of this installation.", ""),
+    ("lanes", "fast"): ("Fast lane", "What the flagship's fast model may spend.", "Fast: "),
+    ("lanes", "deep"): (
+        "Deep lane",
+        "What the flagship's deep model may spend; when it is spent, fast answers.",
+        "Deep: ",
+    ),
+    ("default_key",): ("Each application key", "For keys that were made without limits of their own.", "Key: "),
 }
 LIMITS = {
     "daily_usd": "US dollars a day",
@@ -71,7 +75,7 @@ def form() -> None:
     version = version_of(changes.text(NAME))
     given: dict[Path, Value] = {}
     with st.form("budgets"):
-        for scope, (title, words) in SCOPES.items():
+        for scope, (title, words, short) in SCOPES.items():
             st.markdown(f"**{title}**  \n{words}")
             present = limits_now(config.budgets, scope)
             columns = st.columns(4)
@@ -79,7 +83,7 @@ def form() -> None:
                 old = getattr(present, field)
                 money = field.endswith("usd")
                 new = column.number_input(
-                    label,
+                    f"{short}{label}",
                     min_value=0.0 if money else 0,
                     value=None if old is None else float(old) if money else int(old),
                     step=1.0 if money else 1000,
