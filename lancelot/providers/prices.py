@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from lancelot.chat import Usage
 from lancelot.config import ModelPrice, PricesConfig, PriceTier
 
-__all__ = ["Priced", "cost", "estimate", "outdated", "price_of", "tokens"]
+__all__ = ["Parts", "Priced", "charge", "cost", "estimate", "outdated", "price_of", "rates_for", "tokens"]
 
 PER = Decimal(1_000_000)
 # what providers put behind a model's name for one dated build of it: -2026-03-05, -20260305, -latest, @20260305
@@ -23,6 +24,16 @@ class Priced:
 
     usd: Decimal | None
     version: str
+
+
+class Parts(NamedTuple):
+    """Tokens that share no token: fresh, cached and written input, output without and with reasoning."""
+
+    fresh: int
+    cached: int
+    written: int
+    output: int
+    reasoning: int
 
 
 def price_of(model: str, prices: PricesConfig) -> ModelPrice | None:
@@ -44,18 +55,23 @@ def cost(model: str, usage: Usage, prices: PricesConfig) -> Priced:
     price = price_of(model, prices)
     if price is None or usage.input is None or usage.output is None:
         return Priced(None, prices.version)
-    rates = _rates(price, usage.input)
     cached = min(usage.cached, usage.input)
     written = min(usage.cache_write, usage.input - cached)
     reasoning = min(usage.reasoning, usage.output)
+    parts = Parts(usage.input - cached - written, cached, written, usage.output - reasoning, reasoning)
+    return Priced(charge(rates_for(price, usage.input), parts), prices.version)
+
+
+def charge(rates: ModelPrice | PriceTier, parts: Parts) -> Decimal:
+    """US dollars for tokens of one call, or of many that have the same rates: each part at its own rate."""
     total = (
-        (usage.input - cached - written) * rates.input
-        + cached * _or(rates.cache_read, rates.input)
-        + written * _or(rates.cache_write, rates.input)
-        + (usage.output - reasoning) * rates.output
-        + reasoning * _or(rates.reasoning, rates.output)
+        parts.fresh * rates.input
+        + parts.cached * _or(rates.cache_read, rates.input)
+        + parts.written * _or(rates.cache_write, rates.input)
+        + parts.output * rates.output
+        + parts.reasoning * _or(rates.reasoning, rates.output)
     )
-    return Priced(total / PER, prices.version)
+    return total / PER
 
 
 def estimate(model: str, input_tokens: int, output_tokens: int, prices: PricesConfig) -> Decimal | None:
@@ -63,7 +79,7 @@ def estimate(model: str, input_tokens: int, output_tokens: int, prices: PricesCo
     price = price_of(model, prices)
     if price is None:
         return None
-    rates = _rates(price, input_tokens)
+    rates = rates_for(price, input_tokens)
     dearest_in = max(rates.input, _or(rates.cache_write, rates.input))
     dearest_out = max(rates.output, _or(rates.reasoning, rates.output))
     return (input_tokens * dearest_in + output_tokens * dearest_out) / PER
@@ -79,7 +95,8 @@ def tokens(usage: Usage) -> int:
     return (usage.input or 0) + (usage.output or 0)
 
 
-def _rates(price: ModelPrice, input_tokens: int) -> ModelPrice | PriceTier:
+def rates_for(price: ModelPrice, input_tokens: int) -> ModelPrice | PriceTier:
+    """The rates of a whole request with so much input, cached tokens included: the highest tier it passes decides."""
     passed = [tier for tier in price.tiers if input_tokens > tier.above_input_tokens]
     return max(passed, key=lambda tier: tier.above_input_tokens) if passed else price
 

@@ -169,7 +169,10 @@ class BudgetKeeper:
                         "tokens": purse.tokens,
                         "limit_tokens": limit.tokens,
                         "share": round(use.share, 4),
+                        "since": limit.since.isoformat(),
                         "renews": limit.until.isoformat(),
+                        "lane": limit.lane.value if limit.lane else None,
+                        "key_id": limit.key_id,
                     }
                 )
         return list({(one["scope"], one["period"]): one for one in found}.values())

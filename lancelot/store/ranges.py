@@ -5,17 +5,28 @@ So any range gives the same figures to the last digit as adding up its receipts 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lancelot.store.rollup import COUNTED, GROUPS, SUMS, raw_replaced, raw_usage
 from lancelot.store.spread import raw_spread
 from lancelot.store.totals import hour_of
 
-__all__ = ["naive", "spread_range", "usage_range"]
+__all__ = ["during", "naive", "spread_range", "usage_range"]
 
 HOUR = timedelta(hours=1)
 IN_EDGE = "time >= ? AND time < ?"
+
+
+def during(since: datetime | None, until: datetime | None) -> tuple[str, list[Any]]:
+    """(condition, parameters) on receipts of a range; for what the hourly sums cannot tell."""
+    conditions, parameters = ["TRUE"], []
+    for sign, moment in ((">=", since), ("<", until)):
+        if moment is not None:
+            utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            conditions.append(f"time {sign} ?")
+            parameters.append(naive(utc))
+    return " AND ".join(conditions), parameters
 
 
 def usage_range(since: datetime | None, until: datetime | None) -> tuple[str, list[Any]]:

@@ -22,7 +22,7 @@ from lancelot.store.savings import LaneUse, savings
 from lancelot.store.spread import MEASURES, Quantiles, by_group
 from lancelot.store.totals import KEEP_DAYS, HourlyUse, Spent, Totals, hour_of
 
-__all__ = ["GroupBy", "UsageQueries", "added", "figures"]
+__all__ = ["GroupBy", "UsageQueries", "added", "figures", "name_of", "raw_column"]
 
 GroupBy = Literal["lane", "model", "task", "day", "key", "hour", "provider", "status"]
 COLUMN = {
@@ -51,7 +51,7 @@ class UsageQueries:
     def __init__(self, source: ReceiptStore | Database) -> None:
         self._store = source if isinstance(source, ReceiptStore) else None
         self._database = source.database if isinstance(source, ReceiptStore) else source
-        self._settle()
+        self.settle()
         self._totals = Totals(self._seed())
         if self._store is not None:
             self._store.subscribe(self._totals.add)
@@ -150,7 +150,7 @@ class UsageQueries:
             BadInput: `by` is not one of these.
         """
         column = _column(by)
-        self._settle()
+        self.settle()
         kept = by if by in MEASURES[measure] else MEASURES[measure][0]
         group = column if by in ("day", "hour") else "value"
         source, parameters = spread_range(_utc(since), _utc(until), measure, kept)
@@ -158,11 +158,16 @@ class UsageQueries:
             f"SELECT {group} AS g, bin, CAST(sum(calls) AS BIGINT), max(most) FROM ({source}) GROUP BY ALL",  # noqa: S608
             parameters,
         )
-        return by_group((_name(row[0]), *row[1:]) for row in rows)
+        return by_group((name_of(row[0]), *row[1:]) for row in rows)
 
     # ---- queries
 
-    def _settle(self) -> None:
+    @property
+    def database(self) -> Database:
+        """Where the receipts are; call `settle` before asking it."""
+        return self._database
+
+    def settle(self) -> None:
         """What was written a moment ago counts too."""
         if self._store is not None:
             self._store.flush(FLUSH_S)
@@ -177,7 +182,7 @@ class UsageQueries:
             BadInput: `by` holds something else than `GroupBy` names.
         """
         columns = [_column(name) for name in by]
-        self._settle()
+        self.settle()
         source, parameters = usage_range(_utc(since), _utc(until))
         keys = "".join(f"{column} AS g{i}, " for i, column in enumerate(columns))
         sums = ", ".join(f"sum({name}) AS {name}" for name in SUMS)
@@ -188,7 +193,7 @@ class UsageQueries:
         )
         width = len(columns)
         return [
-            (tuple(_name(value) for value in row[:width]), dict(zip(SUMS, row[width:], strict=True))) for row in rows
+            (tuple(name_of(value) for value in row[:width]), dict(zip(SUMS, row[width:], strict=True))) for row in rows
         ]
 
     def _seed(self) -> list[HourlyUse]:
@@ -233,13 +238,23 @@ def _milliseconds(found: Quantiles | None) -> dict[str, Any]:
     return {"p50_ms": round(found.p50 / 1000, 3), "p95_ms": round(found.p95 / 1000, 3)}
 
 
+def raw_column(name: str) -> str:
+    """The expression over receipts for a group.
+
+    Raises:
+        BadInput: there is no such group.
+    """
+    return {"day": "CAST(time AS DATE)", "hour": "date_trunc('hour', time)"}.get(name) or _column(name)
+
+
 def _column(name: str) -> str:
     if name not in COLUMN:
         raise BadInput(f"`{name}` is not something to group by.", param="by", hint=f"One of {', '.join(COLUMN)}.")
     return COLUMN[name]
 
 
-def _name(value: Any) -> Any:
+def name_of(value: Any) -> Any:
+    """A group's name as figures carry it: text, a day or an hour (UTC) in ISO form, None for none."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC).isoformat()
     return value if value is None or isinstance(value, str) else value.isoformat()
