@@ -5,8 +5,8 @@ one dear model on the same question. Learns with numpy alone, in about a minute,
 cross-validates (identical prompts always in one fold) and leaves the out-of-fold scores beside the weights when asked.
 
     type      centroid of tf-idf rows, one for each kind of task
-    gain      ridge: chance of each type (out of fold) + measurements + words  ->  right(deep) - right(fast), centred
-              within its pool, so that one pair of models does not speak for another
+    gain      ridge: chance of each type (out of fold) + measurements (some with slopes by family of types) + words
+              ->  right(deep) - right(fast), centred within its pool, so that one pair does not speak for another
     signals   ridge over failure signals and gain -> the fast answer is wrong
 """
 
@@ -26,7 +26,16 @@ from numpy.typing import NDArray
 from lancelot.routing.features import Features
 from lancelot.routing.score import score
 from lancelot.routing.scorer import PRIOR_POWER, SIGNALS, TEMPERATURE, Scorer, signal_row
-from lancelot.routing.vectors import DENSE, DIMENSIONS, VOCABULARY, dense_row, hashed, tokens, word_bits
+from lancelot.routing.vectors import (
+    DENSE,
+    DIMENSIONS,
+    SLOPED,
+    VOCABULARY,
+    dense_row,
+    hashed,
+    tokens,
+    word_bits,
+)
 
 __all__ = ["TYPES", "Rows", "cross_validate", "learn", "load_rows", "main"]
 
@@ -35,6 +44,8 @@ FOLDS = 5
 WORD_PENALTY = 30.0
 DENSE_PENALTY = 5.0
 TYPE_WEIGHT = 0.5  # types are penalised less than measurements, words more
+SLOPE_WEIGHT = 0.25
+SLOPELESS = ("maths", "code")  # the same question gains differently with every pair of models: no slopes of their own
 SIGNAL_PENALTY = 5.0
 DEEP_SHARE = 0.35  # share of what it learnt from whose need is 0.5 or more
 ITERATIONS = 60
@@ -200,10 +211,12 @@ def learn(rows: Rows, chosen: NDArray[np.bool_] | None = None) -> dict[str, NDAr
     centroids, counts = _centroids(rows, chosen, idf)
     mean, std = rows.dense[chosen].mean(0), rows.dense[chosen].std(0) + 1e-9
     target, weight = _target(rows)
-    dense = np.hstack([(rows.dense[chosen] - mean) / std, chances[chosen] * np.sqrt(TYPE_WEIGHT)])
+    measured, families = (rows.dense[chosen] - mean) / std, _families(rows.types)
+    dense = np.hstack([measured, chances[chosen] * np.sqrt(TYPE_WEIGHT), _sloped(measured, chances[chosen] @ families)])
     data = _sparse(rows, chosen, idf)
     words, rest = _ridge(data, dense, target[chosen], weight[chosen])
     gain = data.dot(words) + np.hstack([dense, np.ones((len(dense), 1))]) @ rest
+    by_type, slopes = np.split(rest[len(DENSE) : -1], [len(rows.types)])
     scale = np.abs(centroids).max(1) / 127
     return {
         "types": np.array(rows.types),
@@ -215,7 +228,8 @@ def learn(rows: Rows, chosen: NDArray[np.bool_] | None = None) -> dict[str, NDAr
         "dense_mean": mean.astype(np.float32),
         "dense_std": std.astype(np.float32),
         "dense": rest[: len(DENSE)].astype(np.float32),
-        "by_type": (rest[len(DENSE) : -1] * np.sqrt(TYPE_WEIGHT)).astype(np.float32),
+        "by_type": (by_type * np.sqrt(TYPE_WEIGHT)).astype(np.float32),
+        "slopes": (families @ slopes.reshape(-1, len(SLOPED)) * np.sqrt(SLOPE_WEIGHT)).astype(np.float32),
         "bias": np.float32(rest[-1]),
         "knots": _knots(gain, weight[chosen]).astype(np.float32),
         "vocabulary": _vocabulary(rows, chosen),
@@ -224,6 +238,19 @@ def learn(rows: Rows, chosen: NDArray[np.bool_] | None = None) -> dict[str, NDAr
         "signal_facts": np.array([0.0, 1.0], np.float32),
         "likeness": np.quantile(best[chosen], LIKENESS).astype(np.float32),
     }
+
+
+def _families(types: list[str]) -> Array:
+    """(type x family) of zeros and ones: exams and chats are one family each, the others stand for themselves."""
+    own = [name.split(".")[0] if name.startswith(("exam", "chat")) else name for name in types]
+    sloped = sorted({name for name in own if not name.startswith(SLOPELESS)})
+    return np.array([[float(name == family) for family in sloped] for name in own]).reshape(len(own), len(sloped))
+
+
+def _sloped(measured: Array, chances: Array) -> Array:
+    """The columns of the slopes: chance of each family times each measurement of SLOPED."""
+    columns = chances[:, :, None] * measured[:, None, SLOPED] * np.sqrt(SLOPE_WEIGHT)
+    return np.asarray(columns.reshape(len(measured), -1), np.float64)
 
 
 def _vocabulary(rows: Rows, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lancelot.routing.vectors import dense_row, hashed, tokens, word_bits
+from lancelot.routing.vectors import SLOPED, dense_row, hashed, tokens, word_bits
 
 __all__ = ["SIGNALS", "Learned", "Scorer", "scorer", "signal_row"]
 
@@ -65,6 +65,7 @@ class Scorer:
         self._std = weights["dense_std"].astype(np.float64)
         self._dense = weights["dense"].astype(np.float64)
         self._by_type = weights["by_type"].astype(np.float64)
+        self._slopes = weights["slopes"].astype(np.float64)  # type x measurement of SLOPED
         self._bias = float(weights["bias"])
         self._knots = weights["knots"].astype(np.float64)  # gain at need 0, 1/20, …, 1
         self._needs = np.linspace(0, 1, len(self._knots))
@@ -109,7 +110,7 @@ class Scorer:
         best = int(chances.argmax())
         row = (dense_row(text, words) - self._mean) / self._std
         gain = float(values @ self._words[places]) + float(row @ self._dense) + float(chances @ self._by_type)
-        gain += self._bias
+        gain += float(chances @ self._slopes @ row[SLOPED]) + self._bias
         need = float(np.interp(gain, self._knots, self._needs))
         return gain, need, best, float(chances[best]), float(likeness.max())
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DENSE", "DIMENSIONS", "VOCABULARY", "dense_row", "hashed", "tokens", "word_bits"]
+__all__ = ["DENSE", "DIMENSIONS", "SLOPED", "VOCABULARY", "dense_row", "hashed", "tokens", "word_bits"]
 
 DIMENSIONS = 1 << 14
 VOCABULARY = 1 << 20
@@ -36,6 +36,8 @@ DENSE = (
     *("word_length", "questions", "lines", "ends_question", "ends_answer", "variety", "capital", "decimal", "ifs"),
     "comparisons",
 )
+# measurements whose meaning differs from kind to kind of task: each family has slopes of its own for them
+SLOPED = [DENSE.index(name) for name in ("length", "sentences", "numbers", "notation", "quantities")]
 
 
 def tokens(text: str) -> list[str]:
