@@ -22,6 +22,11 @@ if ! .venv/bin/python -c 'import llama_cpp' 2>/dev/null; then
 else
   echo "[3/4] Installing the packages"
 fi
+# GCC 11 to 13 drop the stores that fill the configuration of the matrix unit (AMX) of newer Xeons: the first pass faults.
+# Without this one optimisation they stay, and nothing gets slower.
+if "${CXX:-c++}" -fno-tree-dse -fno-dse -x c++ -fsyntax-only /dev/null 2>/dev/null; then
+  export CXXFLAGS="${CXXFLAGS:-} -fno-tree-dse -fno-dse"
+fi
 # Without isolation the pinned build tools above do the compiling; --progress-bar keeps the wait visible.
 pip install --progress-bar on --no-build-isolation --require-hashes -r "$lock" 2>&1 \
   | while IFS= read -r line; do
@@ -29,11 +34,14 @@ pip install --progress-bar on --no-build-isolation --require-hashes -r "$lock" 2
         Collecting*|Downloading*|*Building\ wheel*|*still\ running*|Installing*|Successfully*|ERROR*|error*|*rror:*) echo "      $line" ;;
       esac
     done
-if ! .venv/bin/python -c 'import llama_cpp; llama_cpp.llama_backend_init()' 2>/dev/null; then
-  echo "      The cached llama.cpp does not run on this processor; compiling it afresh"
-  pip install -q --no-build-isolation --no-cache-dir --force-reinstall --no-deps --require-hashes \
-    -r <(awk '/^llama-cpp-python==/{p=1} p{print} p&&!/\\$/{exit}' "$lock")
-fi
+# What pip had cached may be made for another processor, or by a compiler without the switch above.
+for cmake_args in "" "-DGGML_NATIVE=OFF"; do
+  if { .venv/bin/python scripts/check_llama.py; } 2>/dev/null; then break; fi
+  echo "      This llama.cpp does not run right on this processor; compiling it afresh ${cmake_args}"
+  CMAKE_ARGS="${CMAKE_ARGS:-} $cmake_args" pip install -q --no-build-isolation --no-cache-dir --force-reinstall --no-deps \
+    --require-hashes -r <(awk '/^llama-cpp-python==/{p=1} p{print} p&&!/\\$/{exit}' "$lock")
+done
+.venv/bin/python scripts/check_llama.py || { echo "llama.cpp cannot be made to run on this processor."; exit 1; }
 echo "[4/4] Installing Lancelot itself"
 pip install -q --no-build-isolation --no-deps -e .
 touch .venv/.ready
