@@ -12,9 +12,12 @@ from lancelot.redaction.rules.scan import Scan
 __all__ = ["find"]
 
 
-def find(text: str) -> list[Span]:
-    """Every span a rule finds, unordered, overlaps included; `labels.resolve` settles them."""
-    scan = Scan(text)
+def find(text: str, scan: Scan | None = None) -> list[Span]:
+    """Every span a rule finds, unordered, overlaps included; `labels.resolve` settles them.
+
+    scan: of this text, when the caller has one already.
+    """
+    scan = scan or Scan(text)
     found: list[Span] = []
     if "@" in text:
         found += formal.emails(scan)

@@ -19,6 +19,7 @@ from lancelot.errors import BadInput, LancelotError, RedactionFailed
 from lancelot.redaction import detectors, secrets
 from lancelot.redaction.labels import Span, resolve
 from lancelot.redaction.names import Tagger
+from lancelot.redaction.rules.scan import Scan
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,12 @@ __all__ = ["MODES", "Finder", "Mode"]
 Mode = Literal["rules", "fast", "thorough"]
 MODES: tuple[Mode, ...] = ("rules", "fast", "thorough")
 _REMEMBERED = 4096
+
+
+def _by_rules(text: str) -> list[Span]:
+    """Both families of rules, over one reading of the text."""
+    scan = Scan(text)
+    return [*detectors.find(text, scan), *secrets.find(text, scan)]
 
 
 class Finder:
@@ -43,7 +50,7 @@ class Finder:
         tagger: Tagger | None = None,
         span_finder: Callable[[str], list[Span]] | None = None,
         *,
-        rules: tuple[Callable[[str], list[Span]], ...] = (detectors.find, secrets.find),
+        rules: tuple[Callable[[str], list[Span]], ...] = (_by_rules,),
     ) -> None:
         self._rules = rules
         self._tagger = tagger or Tagger()

@@ -14,7 +14,7 @@ a stream never holds back more than `LONGEST` characters.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -41,6 +41,7 @@ _BLANK = ("  ", " ", "\n", "")
 _NUMBER = r"[1-9]\d{0,4}"
 _AFTER_TEXT, _AFTER_NAME = r"(?![A-Za-z0-9_])", r"(?![A-Za-z0-9])"
 _BEFORE_TEXT, _BEFORE_NAME = r"(?<![A-Za-z0-9_])", r"(?<![A-Za-z0-9])"
+_BEHIND = 14  # the rest of the number, a blank, the bracket, and what must not follow
 _NUMBER_BEGINS = re.compile(r"(?<!\d)[1-9]")
 
 
@@ -82,15 +83,26 @@ def read(match: re.Match[str]) -> tuple[str, int]:
 
 def mentions_one(text: str) -> bool:
     """Whether a number follows the name of a label anywhere: a quick look that nearly every text fails."""
-    return any(
-        text[max(0, m.start() - 8) : m.start()].rstrip("\\_- ").upper().endswith(_LAST_LETTERS)
-        for m in _NUMBER_BEGINS.finditer(text)
-    )
+    return any(True for _ in _named_numbers(text))
+
+
+def _named_numbers(text: str) -> Iterator[re.Match[str]]:
+    """Where numbers begin that follow the name of a label."""
+    for match in _NUMBER_BEGINS.finditer(text):
+        if text[max(0, match.start() - 8) : match.start()].rstrip("\\_- ").upper().endswith(_LAST_LETTERS):
+            yield match
 
 
 def written_like_one(text: str) -> list[tuple[int, int, str, int]]:
     """(start, end, label, number) of everything in a text that restoring could take for a placeholder."""
-    return [(m.start(), m.end(), *read(m)) for m in grammar(LABELS).whole.finditer(text)]
+    whole, found, seen = grammar(LABELS).whole, [], 0
+    for number in _named_numbers(text):  # each has one, and not much before and behind it
+        for match in whole.finditer(text, max(seen, number.start() - LONGEST), number.end() + _BEHIND):
+            if match.start() > number.start():
+                break  # it has a number of its own, and may be cut off here
+            found.append((match.start(), match.end(), *read(match)))
+            seen = match.end()
+    return found
 
 
 def grammar(labels: Iterable[str], *, in_json: bool = False) -> Grammar:

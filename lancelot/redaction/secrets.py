@@ -83,12 +83,13 @@ def _encoded_key(blob: str) -> bool:
     return b'"kty"' in plain and b'"d"' in plain
 
 
-def _blobs(text: str) -> Iterator[Span]:
+def _blobs(scan: Scan) -> Iterator[Span]:
     """Long strings, upper, lower and digits thoroughly mixed, that nothing marks as a fingerprint, a path or data.
 
     Lines of such strings under one another are encoded data and stay, unless they hold a private key.
     """
-    blobs = list(_BLOB.finditer(text))
+    text = scan.text
+    blobs = list(scan.in_pieces(_BLOB, _BLOB_SIZES[0]))
     for place, match in enumerate(blobs):
         blob = match.group()
         start, end = match.span()
@@ -108,12 +109,15 @@ def _blobs(text: str) -> Iterator[Span]:
             yield Span(start, end, "SECRET", "secret.random")
 
 
-def find(text: str) -> list[Span]:
-    """Every secret found, unordered, overlaps included; label SECRET, rules secret.*"""
+def find(text: str, scan: Scan | None = None) -> list[Span]:
+    """Every secret found, unordered, overlaps included; label SECRET, rules secret.*
+
+    scan: of this text, when the caller has one already.
+    """
     if len(text) < 6:
         return []
-    scan = Scan(text)
-    found: list[Span] = [*issued_keys(text), *assigned(scan), *pairs(scan), *_blobs(text)]
+    scan = scan or Scan(text)
+    found: list[Span] = [*issued_keys(scan), *assigned(scan), *pairs(scan), *_blobs(scan)]
     if "ey" in text:
         found += [Span(m.start(), m.end(), "SECRET", "secret.jwt") for m in _JWT.finditer(text)]
     if "-----BEGIN" in text:

@@ -120,3 +120,9 @@ def test_check_digits() -> None:
         if number[-1].isdigit():
             wrong = [number[:-1] + d for d in "0123456789" if d != number[-1]]
             assert not all(CHECKS[name](candidate) for candidate in wrong), (name, last)
+
+
+@pytest.mark.parametrize("letter", "İıſK")
+def test_letters_that_only_look_like_ascii_are_no_part_of_a_number(letter: str) -> None:
+    for number in (f"GB09Y{letter}RHY41966356770012345", f"R{letter}SMRA85T10A562S", f"1HGBH4{letter}JXMN109186"):
+        assert not [s for s in detectors.find(f"the number {number} is mine") if s.rule.startswith(("iban", "id.nat"))]

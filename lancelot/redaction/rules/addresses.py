@@ -128,6 +128,7 @@ _STREET_ENDINGS = tuple(
         "veien gade vej allé katu tie kuja utca",
     )
 )
+_THEN_NUMBER = re.compile(r"[^\W\d_]*\.?[ ]\d")
 _FACILITY_WORDS = words(
     "hospital hospitals clinic clinics infirmary hospice medical med health healthcare surgery care nursing urgent",
     "sanatorium pharmacy cardiology oncology pediatrics orthopedics",
@@ -152,7 +153,7 @@ _ARTICLES = words(
 def addresses(scan: Scan) -> Iterator[Span]:
     """Postal addresses, as far as they run on one or a few lines; rule address.*"""
     text = scan.text
-    for match in _NUMBER_FIRST.finditer(text):
+    for match in scan.at_numbers(_NUMBER_FIRST):
         found = match.group()
         street = text[match.start() : match.start("suffix")]
         suffix = match.group("suffix")
@@ -170,7 +171,13 @@ def addresses(scan: Scan) -> Iterator[Span]:
 
 def _others(scan: Scan) -> Iterator[tuple[re.Match[str], str]]:
     text = scan.text
-    streets = sorted(at for word, places in scan.places.items() if word.endswith(_STREET_ENDINGS) for at in places)
+    streets = sorted(
+        at
+        for word, places in scan.places.items()
+        if word.endswith(_STREET_ENDINGS)
+        for at in places
+        if _THEN_NUMBER.match(text, at)
+    )
     for left, right in scan.windows(streets, 40, 110):
         for match in _NAME_FIRST.finditer(text, left, right):
             yield match, "address.street"
@@ -183,9 +190,9 @@ def _others(scan: Scan) -> Iterator[tuple[re.Match[str], str]]:
     ):
         for match in scan.matches(pattern, cues, before, 140):
             yield match, rule
-    for match in _UK_CODE.finditer(text):
+    for match in scan.near_numbers(_UK_CODE, 6, 8):
         yield match, "address.code"
-    if _STATE_ZIP.search(text):
+    if any(True for _ in scan.near_numbers(_STATE_ZIP, 4, 0)):
         for match in _TOWN_STATE.finditer(text):
             yield match, "address.code"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["CHECKS", "luhn", "mod97", "verhoeff"]
+__all__ = ["CHECKS", "luhn", "mod97", "plain_letters", "verhoeff"]
 
 _VERHOEFF_D = (
     "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
@@ -88,6 +88,11 @@ def luhn(digits: str) -> bool:
             value = value * 2 - 9 if value > 4 else value * 2
         total += value
     return total % 10 == 0
+
+
+def plain_letters(number: str) -> bool:
+    """Whether its letters are A to Z; matching without regard to case also takes a few that only look like them."""
+    return number.isascii() or not any(c.isalpha() and not c.isascii() for c in number)
 
 
 def mod97(number: str) -> bool:

@@ -121,17 +121,17 @@ def _plausible(first: int, second: int) -> bool:
 def _spans(scan: Scan) -> Iterator[tuple[int, int, str]]:
     text = scan.text
     if scan.has_digit:
-        for match in _ISO.finditer(text):
+        for match in scan.at_numbers(_ISO):
             yield match.start(), match.end(), "date.iso"
-        for match in _NUMERIC.finditer(text):
+        for match in scan.at_numbers(_NUMERIC):
             first, sign, second, year = match.group(1, 2, 3, 4)
             # Dots or hyphens and a short year: a version or a score, unless every part is padded as in a date.
             padded = len(first) == 2 == len(second)
             if _plausible(int(first), int(second)) and (len(year) == 4 or sign == "/" or padded):
                 yield match.start(), match.end(), "date.numeric"
-        for match in _MONTH_YEAR.finditer(text):
+        for match in scan.at_numbers(_MONTH_YEAR):
             yield match.start(), match.end(), "date.month"
-        for match in _COMPACT.finditer(text):
+        for match in scan.near_numbers(_COMPACT, 12, 1):
             yield match.start(1), match.end(1), "date.compact"
         for start in scan.starts(_YEAR_LEADS):
             year = _YEAR_ALONE.match(text, start)

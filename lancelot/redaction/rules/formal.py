@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
-from lancelot.redaction.rules.checks import luhn, mod97
-from lancelot.redaction.rules.scan import Scan
+from lancelot.redaction.rules.checks import luhn, mod97, plain_letters
+from lancelot.redaction.rules.scan import LONG, Scan
 
 __all__ = ["cards", "emails", "ibans", "ip_addresses", "mac_addresses"]
 
@@ -75,7 +75,10 @@ def emails(scan: Scan) -> Iterator[Span]:
     text, seen = scan.text, 0
     at = text.find("@")
     while at >= 0:
-        for match in _EMAIL.finditer(text, max(seen, at - _LONGEST_LOCAL), min(len(text), at + _LONGEST_DOMAIN)):
+        first = max(seen, at - _LONGEST_LOCAL)
+        first = max(first, text.rfind(" ", first, at) + 1)  # no local part reaches over a blank
+        match = _EMAIL.search(text, first, min(len(text), at + _LONGEST_DOMAIN))
+        if match is not None:
             seen = match.end()
             yield Span(match.start(), match.end(), "EMAIL", "email")
         seen = max(seen, at + 1)
@@ -84,7 +87,7 @@ def emails(scan: Scan) -> Iterator[Span]:
 
 def cards(scan: Scan) -> Iterator[Span]:
     """12 to 19 digits that pass Luhn and are not one digit repeated."""
-    for match in _CARD.finditer(scan.text):
+    for match in scan.at_numbers(_CARD):
         digits = match.group().translate(_SEPARATORS)
         if len(set(digits)) > 1 and luhn(digits):
             yield Span(match.start(), match.end(), "CARD", "card")
@@ -94,7 +97,7 @@ def cards(scan: Scan) -> Iterator[Span]:
 
 def ibans(scan: Scan) -> Iterator[Span]:
     """IBANs of a registered country and length that pass mod 97, grouped or not."""
-    for match in _IBAN.finditer(scan.text):
+    for match in scan.near_numbers(_IBAN, 4, 70):
         raw = match.group()
         country = raw[:2].upper()
         length = _IBAN_LENGTHS.get(country)
@@ -105,7 +108,12 @@ def ibans(scan: Scan) -> Iterator[Span]:
         while end < len(raw) and seen < length:
             seen += raw[end] not in " -"
             end += 1
-        if seen == length and mod97(raw[:end].translate(_SEPARATORS)) and not raw[end : end + 1].isalnum():
+        if (
+            seen == length
+            and plain_letters(raw[:end])
+            and mod97(raw[:end].translate(_SEPARATORS))
+            and not raw[end : end + 1].isalnum()
+        ):
             yield Span(match.start(), match.start() + end, "IBAN", "iban")
     for match in scan.matches(_IBAN_SAID, _IBAN_WORDS, 0, 70):
         if 14 <= sum(c.isalnum() for c in match.group(1)) <= 34:
@@ -116,7 +124,7 @@ def ip_addresses(scan: Scan) -> Iterator[Span]:
     """IPv4 (with a prefix length) and IPv6; four numbers after a version word are a version."""
     text = scan.text
     if text.count(".") > 2:
-        for match in _IP4.finditer(text):
+        for match in scan.at_numbers(_IP4):
             if not text[: match.start()].rstrip(" :=\"'v").lower().endswith(("version", "ver", "release")):
                 yield Span(match.start(), match.end(), "IP", "ip.v4")
     if text.count(":") > 1:
@@ -133,7 +141,5 @@ def ip_addresses(scan: Scan) -> Iterator[Span]:
 
 def mac_addresses(scan: Scan) -> Iterator[Span]:
     """Hardware addresses, as 00:1A:2B:3C:4D:5E, with hyphens, or as 001a.2b3c.4d5e."""
-    text = scan.text
-    if text.count(":") > 4 or text.count("-") > 4 or text.count(".") > 1:
-        for match in _MAC.finditer(text):
-            yield Span(match.start(), match.end(), "ID", "mac")
+    for match in scan.in_pieces(_MAC, LONG):
+        yield Span(match.start(), match.end(), "ID", "mac")

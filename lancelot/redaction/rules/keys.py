@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
 from lancelot.redaction.rules.randomness import entropy, is_example, is_random, is_random_case
+from lancelot.redaction.rules.scan import LONG, Scan
 
 __all__ = ["issued_keys"]
 
 # A key hides in a run of such characters; prose has hardly any, so only these runs are looked at closely.
-_RUN = re.compile(r"[\w.+/=~:|!$%@-]{14,}")
+_RUN = re.compile(rf"[\w.+/=~:|!$%@-]{{{LONG},}}")
 
 _W = r"[\w-]"
 _A = r"[A-Za-z0-9]"
@@ -139,9 +140,9 @@ def _believable(key: str) -> bool:
     return entropy(tail) > 2.4 and not is_example(key)
 
 
-def issued_keys(text: str) -> Iterator[Span]:
+def issued_keys(scan: Scan) -> Iterator[Span]:
     """Keys of known shape (secret.prefix), and long random tails behind a short lower-case prefix (secret.custom)."""
-    for run in _RUN.finditer(text):
+    for run in scan.in_pieces(_RUN, LONG):
         start, word = run.start(), run.group()
         for match in _ISSUED.finditer(word):
             if _LOCKED.search(word[: match.start()]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
@@ -25,7 +26,8 @@ _BARE = re.compile(
     r"(?![\w(@-]|\.[\w])(?::\d{2,5})?(?:[/?#][^\s<>\"'`\\]*)?",
     re.IGNORECASE,
 )
-_DOT = re.compile(r"[A-Za-z0-9]\.[A-Za-z]{2}")
+_ALNUM = frozenset(string.ascii_letters + string.digits)
+_DOT = re.compile(r"\.[A-Za-z]{2}")
 _LONGEST_HOST, _LONGEST_PATH = 80, 200
 _USERINFO = re.compile(r"//[^/?#@\s]+@")
 _GRANT = re.compile(
@@ -81,7 +83,7 @@ def urls(scan: Scan) -> Iterator[Span]:
     found: list[re.Match[str]] = []
     if "://" in text or "www" in text or "WWW" in text:
         found += _LINK.finditer(text)
-    dots = [match.start() for match in _DOT.finditer(text)]
+    dots = [at - 1 for match in _DOT.finditer(text) if (at := match.start()) and text[at - 1] in _ALNUM]
     for left, right in scan.windows(dots, _LONGEST_HOST, _LONGEST_PATH):
         found += _BARE.finditer(text, left, right)
     for match in found:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
-from lancelot.redaction.rules.checks import CHECKS
+from lancelot.redaction.rules.checks import CHECKS, plain_letters
 from lancelot.redaction.rules.scan import Scan
 
 __all__ = ["coordinates", "national_numbers", "wallets"]
@@ -65,6 +65,7 @@ _FINE = re.compile(r"\d\.\d{3}")
 _NAMED_DEGREES = re.compile(
     r"[\"']?\b(?:lat(?:itude)?|lon(?:g(?:itude)?)?|lng)[\"']?\s*[:=]\s*[\"']?([-+]?\d{1,3}\.\d{3,10})", re.IGNORECASE
 )
+_SHORTEST_WALLET = 25
 _WALLET = re.compile(
     r"(?<![\w/])(?:(?:bc|tb|ltc)1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{25,62}|0x[0-9a-fA-F]{40}|"
     r"[13][a-km-zA-HJ-NP-Z1-9]{25,34}|4[0-9AB][1-9A-HJ-NP-Za-km-z]{93}|T[1-9A-HJ-NP-Za-km-z]{33}|"
@@ -74,8 +75,7 @@ _WALLET = re.compile(
 
 def national_numbers(scan: Scan) -> Iterator[Span]:
     """Social security, tax, health and vehicle numbers of a dozen countries whose check digits fit; label ID."""
-    text = scan.text
-    for left, right in scan.windows([m.start() for m in _CANDIDATE.finditer(text)], 18, 32):
+    for left, right in scan.windows([m.start() for m in scan.near_numbers(_CANDIDATE, 20, 20)], 18, 32):
         yield from _checked(scan, left, right)
 
 
@@ -84,7 +84,8 @@ def _checked(scan: Scan, left: int, right: int) -> Iterator[Span]:
         check = _SHAPES[int((match.lastgroup or "s0")[1:])][0]
         if check in _NEEDS_WORD and not scan.has(_NEEDS_WORD[check]):
             continue
-        if not check or CHECKS[check](match.group().translate(_SEPARATORS)):
+        number = match.group().translate(_SEPARATORS)
+        if not check or (plain_letters(number) and CHECKS[check](number)):
             yield Span(match.start(), match.end(), "ID", f"id.national.{check}" if check else "id.national")
 
 
@@ -103,7 +104,7 @@ def coordinates(scan: Scan) -> Iterator[Span]:
 
 def wallets(scan: Scan) -> Iterator[Span]:
     """Addresses of crypto currencies: letters and digits thoroughly mixed in the shape of a known chain; label ID."""
-    for match in _WALLET.finditer(scan.text):
+    for match in scan.in_pieces(_WALLET, _SHORTEST_WALLET):
         found = match.group()
         if found[:2] == "0x" or (any(c.isdigit() for c in found[1:]) and not found[1:].isdigit()):
             mixed = found[0] not in "13Tr" or (any(map(str.isupper, found)) and any(map(str.islower, found)))

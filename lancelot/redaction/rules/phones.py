@@ -75,15 +75,15 @@ def phones(scan: Scan) -> Iterator[Span]:
     if not _HINT.search(text):
         return
     if "+" in text or "00" in text:
-        for match in _INTERNATIONAL.finditer(text):
+        for match in scan.at_numbers(_INTERNATIONAL, "+"):
             if match.group().startswith("+") or _possible(match.group()):
                 yield Span(match.start(), match.end(), "PHONE", "phone.international")
-    for match in _GROUPED.finditer(text):
+    for match in scan.at_numbers(_GROUPED, "("):
         if 8 <= _digits(match.group()) <= 17 and not _DATE.fullmatch(match.group()):
             yield Span(match.start(), match.end(), "PHONE", "phone.grouped")
     cued = [*scan.matches(_CUED, _CUES, 0, 64)]
     if scan.has(_LABELS):
-        cued += _LABELLED.finditer(text)
+        cued += scan.at_numbers(_LABELLED, "+(")
     for match in cued:
         found = match.group(1)
         if 6 <= _digits(found) <= 16 and not _DATE.fullmatch(found):

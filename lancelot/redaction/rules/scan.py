@@ -6,11 +6,13 @@ import re
 from collections.abc import Collection, Iterator
 from functools import cached_property
 
-__all__ = ["Scan"]
+__all__ = ["LONG", "Scan"]
+
+LONG = 14
 
 # CamelCase falls apart (accountNumber: account, number), so do snake_case and words next to digits.
 _WORD = re.compile(r"[A-Z]{2,}+(?![^\W\d_A-Z])|[A-Z]?[a-z]++(?![^\W\d_a-zA-Z])|[^\W\d_]+")
-_DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"\d+")
 
 
 class Scan:
@@ -22,18 +24,40 @@ class Scan:
     @cached_property
     def has_digit(self) -> bool:
         """Whether any decimal digit occurs."""
-        return _DIGIT.search(self.text) is not None
+        return bool(self.numbers)
+
+    @cached_property
+    def numbers(self) -> list[tuple[int, int]]:
+        """Where runs of decimal digits begin and end, in order."""
+        return [match.span() for match in _NUMBER.finditer(self.text)]
+
+    @cached_property
+    def pieces(self) -> list[tuple[int, int]]:
+        """Where pieces of at least LONG characters without white space begin and end, in order."""
+        found: list[tuple[int, int]] = []
+        at = 0
+        for piece in self.text.split():
+            if len(piece) >= LONG:
+                at = self.text.find(piece, at)
+                found.append((at, at + len(piece)))
+                at += len(piece)
+        return found
+
+    def in_pieces(self, pattern: re.Pattern[str], least: int) -> Iterator[re.Match[str]]:
+        """Matches of a pattern without white space that takes `least` (LONG or more) characters."""
+        for start, end in self.pieces:
+            if end - start >= least:
+                yield from pattern.finditer(self.text, start, end)
 
     @cached_property
     def places(self) -> dict[str, list[int]]:
         """Lower-case word -> where it begins, in order."""
         found: dict[str, list[int]] = {}
-        for match in _WORD.finditer(self.text):
-            word = match.group().lower()
-            if word in found:
-                found[word].append(match.start())
-            else:
-                found[word] = [match.start()]
+        find, at = self.text.find, 0
+        for word in _WORD.findall(self.text):  # every letter belongs to a word, so the next one found is this one
+            at = find(word, at)
+            found.setdefault(word.lower(), []).append(at)
+            at += len(word)
         return found
 
     def has(self, words: Collection[str]) -> bool:
@@ -63,6 +87,36 @@ class Scan:
             right = high
         if right >= 0:
             yield left, right
+
+    def around_numbers(self, before: int, after: int) -> Iterator[tuple[int, int]]:
+        """Stretches from `before` characters in front of each number to `after` behind it, joined where they meet."""
+        end = len(self.text)
+        left = right = -1
+        for start, stop in self.numbers:
+            if start - before > right:
+                if right >= 0:
+                    yield left, right
+                left = max(0, start - before)
+            right = min(end, stop + after)
+        if right >= 0:
+            yield left, right
+
+    def near_numbers(self, pattern: re.Pattern[str], before: int, after: int) -> Iterator[re.Match[str]]:
+        """Matches of a pattern whose every match lies within such a stretch, its look-arounds too."""
+        for left, right in self.around_numbers(before, after):
+            yield from pattern.finditer(self.text, left, right)
+
+    def at_numbers(self, pattern: re.Pattern[str], signs: str = "") -> Iterator[re.Match[str]]:
+        """Matches of a pattern that can begin only where a number does, or with one of the signs right before it."""
+        text, seen = self.text, 0
+        for start, _ in self.numbers:
+            signed = start > seen and text[start - 1] in signs
+            match = pattern.match(text, start - 1) if signed else None
+            if match is None and start >= seen:
+                match = pattern.match(text, start)
+            if match is not None:
+                seen = match.end()
+                yield match
 
     def matches(
         self, pattern: re.Pattern[str], words: frozenset[str], before: int, after: int
