@@ -42,6 +42,7 @@ class WhatIf:
         examples: ids of receipts that would have moved, newest first, with (from, to).
         cost_usd, cost_then_usd: known cost of the moved ones, and what it would have been.
         unpriced: moved ones whose cost is unknown on either side.
+        estimated: moved ones priced by what their new lane cost a token in the past, as its model has no price.
         untried: changed rules that cannot be tried on the past.
     """
 
@@ -51,6 +52,7 @@ class WhatIf:
     cost_usd: Decimal = Decimal(0)
     cost_then_usd: Decimal = Decimal(0)
     unpriced: int = 0
+    estimated: int = 0
     untried: list[str] = field(default_factory=list)
 
     @property
@@ -70,6 +72,7 @@ class WhatIf:
             "cost_then_usd": str(self.cost_then_usd),
             "cost_change_usd": str(self.cost_change),
             "unpriced": self.unpriced,
+            "estimated": self.estimated,
             "untried": self.untried,
         }
 
@@ -92,7 +95,9 @@ def what_if(
         models: the model of each lane, for its price; a lane without one is unpriced.
     """
     told = WhatIf(untried=_untried(now, then))
-    for receipt in receipts:
+    past = list(receipts)
+    rates = _rates(past)
+    for receipt in past:
         if not receipt.assessment or receipt.parent_id is not None or receipt.kind not in ("attempt", "request"):
             continue
         if any(reason.startswith("forced_") for reason in receipt.reasons):
@@ -105,7 +110,7 @@ def what_if(
         told.moved[before, after] += 1
         if len(told.examples) < SHOWN:
             told.examples.append((receipt.id, before, after))
-        _add_cost(told, receipt, before, after, prices, models or {})
+        _add_cost(told, receipt, before, after, _Pricing(prices, models or {}, rates))
     return told
 
 
@@ -116,29 +121,59 @@ def _lane(kept: Assessment, policy: RoutingPolicy) -> str:
     return "refused" if decision.lane is None else decision.lane.value
 
 
-def _add_cost(
-    told: WhatIf, receipt: Receipt, before: str, after: str, prices: PricesConfig, models: Mapping[Lane, str]
-) -> None:
-    usage = Usage(
-        input=receipt.tokens_in,
-        output=receipt.tokens_out,
-        cached=receipt.tokens_cached,
-        cache_write=receipt.tokens_cache_write,
-        reasoning=receipt.tokens_reasoning,
-    )
+@dataclass(frozen=True, slots=True)
+class _Pricing:
+    """What a lane costs: by its model's price, else by what a token has cost there."""
 
-    def priced(lane: str) -> Decimal | None:
-        if lane in ("refused", "parked", Lane.LOCAL):
-            return Decimal(0)
-        model = models.get(Lane(lane))
-        return None if model is None else cost(model, usage, prices).usd
+    prices: PricesConfig
+    models: Mapping[Lane, str]
+    rates: Mapping[str, Decimal]
 
-    old, new = priced(before), priced(after)
+    def of(self, lane: str, receipt: Receipt) -> tuple[Decimal | None, bool]:
+        """(US dollars or None, whether it is an estimate) for the receipt's tokens."""
+        if lane in ("refused", "parked"):
+            return Decimal(0), False
+        if receipt.lane == lane and receipt.cost_usd is not None:
+            return receipt.cost_usd, False
+        usage = Usage(
+            input=receipt.tokens_in,
+            output=receipt.tokens_out,
+            cached=receipt.tokens_cached,
+            cache_write=receipt.tokens_cache_write,
+            reasoning=receipt.tokens_reasoning,
+        )
+        model = self.models.get(Lane(lane))
+        by_price = None if model is None else cost(model, usage, self.prices).usd
+        if by_price is not None:
+            return by_price, False
+        if lane in self.rates and _tokens(receipt):
+            return self.rates[lane] * _tokens(receipt), True
+        return (Decimal(0), False) if lane == Lane.LOCAL else (None, False)
+
+
+def _add_cost(told: WhatIf, receipt: Receipt, before: str, after: str, pricing: _Pricing) -> None:
+    (old, guessed_old), (new, guessed_new) = pricing.of(before, receipt), pricing.of(after, receipt)
     if old is None or new is None:
         told.unpriced += 1
         return
+    told.estimated += guessed_old or guessed_new
     told.cost_usd += old
     told.cost_then_usd += new
+
+
+def _tokens(receipt: Receipt) -> int:
+    return (receipt.tokens_in or 0) + (receipt.tokens_out or 0)
+
+
+def _rates(past: Iterable[Receipt]) -> dict[str, Decimal]:
+    """US dollars a token in each lane, over the receipts that know their cost."""
+    spent: dict[str, Decimal] = {}
+    tokens: Counter[str] = Counter()
+    for receipt in past:
+        if receipt.lane is not None and receipt.cost_usd is not None and _tokens(receipt):
+            spent[receipt.lane] = spent.get(receipt.lane, Decimal(0)) + receipt.cost_usd
+            tokens[receipt.lane] += _tokens(receipt)
+    return {lane: usd / tokens[lane] for lane, usd in spent.items()}
 
 
 def _untried(now: RoutingPolicy, then: RoutingPolicy) -> list[str]:
@@ -150,5 +185,11 @@ def _untried(now: RoutingPolicy, then: RoutingPolicy) -> list[str]:
         ("park patterns", lambda policy: [one.pattern for one in policy.park if one.pattern]),
         ("blocked_labels", lambda policy: policy.blocked_labels),
         ("local_answers", lambda policy: policy.local_answers),
+        ("thresholds.local_confidence", lambda policy: policy.thresholds.local_confidence),
+        ("thresholds.classify_confidence", lambda policy: policy.thresholds.classify_confidence),
+        (
+            "thresholds.prior_min_history and prior_weight",
+            lambda policy: (policy.thresholds.prior_min_history, policy.thresholds.prior_weight),
+        ),
     ]
     return [name for name, part in compared if part(now) != part(then)]
