@@ -10,7 +10,6 @@ Every save leaves an event beside the receipts: which file, how many lines, neve
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +19,9 @@ from typing import Any, Protocol
 from lancelot.config import FILES, ConfigStore
 from lancelot.config_edit import Path, Value, set_values
 from lancelot.errors import BadInput, Conflict, LancelotError, StoreError
+from lancelot.filediff import text_diff
 
-__all__ = ["Change", "Changes", "OlderCopy", "diff_of"]
-
-CONTEXT_LINES = 2
+__all__ = ["Change", "Changes", "OlderCopy", "version_of"]
 
 
 class Events(Protocol):
@@ -54,12 +52,6 @@ class OlderCopy:
     number: int
     at: datetime
     diff: str
-
-
-def diff_of(before: str, after: str) -> str:
-    """Lines taken away (-) and added (+) with two lines around them; empty when nothing differs."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=CONTEXT_LINES)
-    return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
 
 
 class Changes:
@@ -104,7 +96,7 @@ class Changes:
             problem = None
         except LancelotError as refused:
             problem = refused
-        return Change(name, text, diff_of(now, text), problem, base or version_of(now))
+        return Change(name, text, text_diff(now, text), problem, base or version_of(now))
 
     def propose_values(self, name: str, values: Mapping[Path, Value]) -> Change:
         """The same for single values, by their path; comments and layout stay. None restores a default.
@@ -156,7 +148,7 @@ class Changes:
         now = self.text(name)
         found = []
         for number, at in self._config.copies(name):
-            diff = diff_of(now, self._config.copy_text(name, number))
+            diff = text_diff(now, self._config.copy_text(name, number))
             found.append(OlderCopy(number, datetime.fromtimestamp(at, UTC), diff))
         return found
 

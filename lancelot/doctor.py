@@ -34,8 +34,13 @@ class Doctor:
     def look(self) -> dict[str, Any]:
         """{"ok", "checks": [{"name", "title", "ok", "detail", "took_ms", "fix"}]}; blocks until all have run."""
         due = due_checks(list(self._flow.checks()), self._flow.snapshot)
-        outcomes = [check.run(self._flow.snapshot) for check in due]
-        outcomes += [
+        outcomes = [check.run(self._flow.snapshot) for check in due] + self.others()
+        rows = [outcome.model_dump(mode="json") for outcome in outcomes]
+        return {"ok": all(row["ok"] for row in rows), "checks": rows}
+
+    def others(self) -> list[CheckOutcome]:
+        """What the set-up's own checks do not look at: the chain of receipts, the configuration, the price list."""
+        return [
             _timed(
                 "receipts_chain", "Receipts hold together", "`lancelot receipts verify` names the place.", self._chain
             ),
@@ -44,8 +49,6 @@ class Doctor:
             ),
             _timed("prices", "Prices are up to date", "Update config/prices.yaml.", self._prices),
         ]
-        rows = [outcome.model_dump(mode="json") for outcome in outcomes]
-        return {"ok": all(row["ok"] for row in rows), "checks": rows}
 
     def mend(self) -> dict[str, Any]:
         """REPAIR, then look again: {"ok", "checks", "repairs", "text"}."""

@@ -1,9 +1,11 @@
-"""Repair with a way back: finding → plan in words → copy of what it will touch → apply → check again → undo.
+"""Repair with a way back: finding → plan and difference → copy of what it will touch → apply → check again → undo.
 
 A repair never says it is done while the check that found the fault still fails.
 
     data/repairs/<id>/manifest.json     what was done, and what undo puts back
     data/repairs/<id>/0 … n             copies of the touched files (mode 0600)
+    data/repairs/<id>/undone.json       the manifest of a repair that was undone
+    data/repairs/<id>/noted.json        the manifest of one that touched no file, so that there is nothing to undo
 """
 
 from __future__ import annotations
@@ -12,16 +14,19 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lancelot.errors import LancelotError, NotFound, StoreError
+from lancelot.filediff import file_diff
 from lancelot.files import Disk, read_or_none, write_atomic
 
-__all__ = ["Plan", "Repaired", "Repairer"]
+__all__ = ["Past", "Plan", "Repaired", "Repairer"]
 
 KEPT = 20
+MANIFESTS = ("manifest.json", "undone.json", "noted.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Plan:
         steps: what would be done, in words and in order; empty when only a person can act.
         touches: the files that would change; they are copied first.
         apply: does it; may raise LancelotError.
+        diff: what would change, as lines with + and -, secrets masked; empty when it cannot be said before.
     """
 
     check: str
@@ -41,6 +47,7 @@ class Plan:
     steps: tuple[str, ...]
     touches: tuple[Path, ...]
     apply: Callable[[], None]
+    diff: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -48,6 +55,7 @@ class Plan:
             "finding": self.finding,
             "plan": list(self.steps),
             "touches": [path.name for path in self.touches],
+            "diff": self.diff,
         }
 
 
@@ -62,6 +70,25 @@ class Repaired:
 
     def to_dict(self) -> dict[str, Any]:
         return self.plan.to_dict() | {"fixed": self.fixed, "detail": self.detail, "undo": self.undo_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A repair, reset or restore as the history tells it. `diff`: what it changed, masked; `at`: Unix seconds."""
+
+    id: str
+    at: float
+    why: str
+    files: tuple[str, ...]
+    steps: tuple[str, ...] = ()
+    diff: str = ""
+    fixed: bool | None = None
+    detail: str = ""
+    undone_at: float | None = None
+    can_undo: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 class Repairer:
@@ -83,15 +110,30 @@ class Repairer:
         if not plan.steps:
             return Repaired(plan, False, "Nothing here can be repaired by itself; the finding says what to do.", None)
         try:
-            undo_id = self.keep(plan.touches, plan.finding) if plan.touches else None
+            kept = self.keep(plan.touches, plan.finding)
         except LancelotError as failed:
             return Repaired(plan, False, f"Nothing was touched, because no copy could be made. {failed.title}", None)
+        undo_id = kept if plan.touches else None
         try:
             plan.apply()
             fixed, detail = recheck()
         except LancelotError as failed:
-            return Repaired(plan, False, f"{failed.title} {failed.hint}", undo_id)
-        return Repaired(plan, fixed, detail if fixed else f"Still failing: {detail}", undo_id)
+            fixed, detail = False, f"{failed.title} {failed.hint}"
+        else:
+            detail = detail if fixed else f"Still failing: {detail}"
+        self.note(kept, plan, fixed, detail)
+        return Repaired(plan, fixed, detail, undo_id)
+
+    def note(self, repair_id: str, plan: Plan | None, fixed: bool | None, detail: str) -> None:
+        """Write down what came of a repair: the history tells it. A full disk takes the note, not the repair."""
+        found = self._manifest(repair_id)
+        if found is None:
+            return
+        path, manifest = found
+        steps = list(plan.steps) if plan else []
+        manifest |= {"steps": steps, "fixed": fixed, "detail": detail, "diff": self._changes(path.parent, manifest)}
+        with suppress(LancelotError):
+            write_atomic(path, json.dumps(manifest, indent=1).encode(), disk=self._disk)
 
     def keep(self, files: Sequence[Path], why: str) -> str:
         """Copy the files as they are now; the id under which `undo` puts them back.
@@ -112,7 +154,8 @@ class Repairer:
                 write_atomic(folder / str(number), content, disk=self._disk)
             entries.append({"path": str(path), "existed": content is not None, "mode": mode})
         manifest = {"why": why, "at": self._now(), "files": entries}
-        write_atomic(folder / "manifest.json", json.dumps(manifest, indent=1).encode(), disk=self._disk)
+        name = "manifest.json" if entries else "noted.json"
+        write_atomic(folder / name, json.dumps(manifest, indent=1).encode(), disk=self._disk)
         self._drop_oldest()
         return undo_id
 
@@ -145,6 +188,9 @@ class Repairer:
                 write_atomic(path, (folder / str(number)).read_bytes(), mode=entry["mode"], disk=self._disk)
         names = [path.name for _, path, _ in entries]
         self._disk.rename(folder / "manifest.json", folder / "undone.json")
+        with suppress(LancelotError):
+            manifest["undone_at"] = self._now()
+            write_atomic(folder / "undone.json", json.dumps(manifest, indent=1).encode(), disk=self._disk)
         return chosen, names
 
     def kept(self) -> list[str]:
@@ -153,6 +199,41 @@ class Repairer:
             return []
         return sorted(entry.parent.name for entry in self._folder.glob("*/manifest.json"))
 
+    def history(self) -> list[Past]:
+        """The last repairs, resets and restores, newest first; undone ones too."""
+        found = []
+        for folder in sorted(self._folder.glob("*/"), reverse=True) if self._folder.is_dir() else ():
+            known = self._manifest(folder.name)
+            if known is not None:
+                path, facts = known
+                found.append(_past(folder.name, facts, can_undo=path.name == "manifest.json"))
+        return found
+
+    def _manifest(self, repair_id: str) -> tuple[Path, dict[str, Any]] | None:
+        for name in MANIFESTS:
+            path = self._folder / repair_id / name
+            try:
+                facts = json.loads(path.read_text())
+            except (OSError, ValueError):
+                continue
+            if isinstance(facts, dict):
+                return path, facts
+        return None
+
+    def _changes(self, folder: Path, manifest: dict[str, Any]) -> str:
+        """What differs now from the copies, masked."""
+        parts = []
+        for number, entry in enumerate(manifest["files"]):
+            path = Path(entry["path"])
+            try:
+                before = read_or_none(folder / str(number)) if entry["existed"] else None
+                after = read_or_none(path)
+                mode = path.stat().st_mode & 0o777 if after is not None else None
+            except OSError:
+                continue
+            parts.append(file_diff(path.name, before, after, entry["mode"] if entry["existed"] else None, mode))
+        return "\n".join(part for part in parts if part)
+
     def _drop_oldest(self) -> None:
         if not self._folder.is_dir():
             return
@@ -160,3 +241,18 @@ class Repairer:
             for leftover in folder.iterdir():
                 self._disk.unlink(leftover)
             folder.rmdir()
+
+
+def _past(repair_id: str, facts: Mapping[str, Any], *, can_undo: bool) -> Past:
+    return Past(
+        id=repair_id,
+        at=float(facts.get("at", 0.0)),
+        why=str(facts.get("why", "")),
+        files=tuple(Path(entry["path"]).name for entry in facts.get("files", ())),
+        steps=tuple(facts.get("steps", ())),
+        diff=str(facts.get("diff", "")),
+        fixed=facts.get("fixed"),
+        detail=str(facts.get("detail", "")),
+        undone_at=facts.get("undone_at"),
+        can_undo=can_undo,
+    )

@@ -24,6 +24,7 @@ from lancelot.changes import Changes
 from lancelot.chat import ChatRequest
 from lancelot.comms import read_channel
 from lancelot.config import Budget, Config, ConfigStore
+from lancelot.costs import Costs
 from lancelot.credentials import Credentials
 from lancelot.demo import DemoData
 from lancelot.doctor import Doctor
@@ -31,6 +32,7 @@ from lancelot.errors import LancelotError, NotReady
 from lancelot.files import FolderLock, lock_folder
 from lancelot.health import free_bytes
 from lancelot.keys import Keys
+from lancelot.mending import Mending
 from lancelot.metrics import Metrics
 from lancelot.onboarding.flow import OnboardingFlow
 from lancelot.onboarding.snapshot import Flagship
@@ -129,9 +131,11 @@ class Services:
         )
         self._opened.append(self.onboarding.close)
         self.doctor = Doctor(self.onboarding, self.receipts, self.config)
+        self.mending = Mending(self.onboarding, self.doctor, self.config, self.changes, self.receipts.event)
         self.budgets = BudgetKeeper(
             self.config, self.usage, own=self._key_budget, keys=lambda: [key.id for key in self.keys.all()]
         )
+        self.costs = Costs(self.usage, self.config, self.budgets, self._local_window)
         self.approvals = ApprovalQueue(self.data_dir, self.receipts, notify=self._tell_operator, redactor=self.redactor)
         self.demo = DemoData(self.data_dir, self.config)
         self._opened.append(self.demo.close)
@@ -376,6 +380,10 @@ class Services:
     def _spans(self, text: str) -> list[Span]:
         found = self.brain.redact_spans_sync(text)
         return [Span(span["start"], span["end"], span["label"], "model") for span in found]
+
+    def _local_window(self) -> tuple[str, int] | None:
+        name, context = self.brain.model_id, self.brain.context
+        return (name, context) if name is not None and context is not None else None
 
     def _key_budget(self, key_id: str) -> Budget | None:
         """The budget a named key was made with."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from lancelot.credentials import Credentials
-from lancelot.errors import StoreError
+from lancelot.errors import NotFound, StoreError
 from lancelot.onboarding.checks import Check
 from lancelot.onboarding.cooldown import remaining
 from lancelot.onboarding.facts import Facts
@@ -173,10 +173,8 @@ class Commands:
         remedies = Remedies(flow.keeper, flow.credentials, flow.deps.model, flow.begin)
         done: list[Repaired] = []
         for check, outcome in outcomes:
-            if outcome.ok:
-                continue
-
-            done.append(flow.repairer.carry_out(remedies.plan(outcome), partial(self._again, check)))
+            if not outcome.ok:
+                done.append(flow.repairer.carry_out(remedies.plan(outcome), partial(self._again, check)))
         nudged = self._nudge()
         repairs = tuple(repaired.to_dict() for repaired in done)
         if not done:
@@ -199,13 +197,45 @@ class Commands:
         return " The work of this step goes on." if flow.is_working and not before else ""
 
     def _undo(self) -> Answer:
-        flow = self._flow
-        if not flow.repairer.kept():
+        if not self._flow.repairer.kept():
             return Answer(Command.UNDO, False, "There is nothing to undo.")
+        return self.undo()
+
+    def undo(self, repair_id: str | None = None) -> Answer:
+        """Take one repair, reset or restore back; the newest when none is named.
+
+        Raises:
+            NotFound: there is no such repair. StoreError: a file could not be put back.
+        """
+        flow = self._flow
         with flow.keeper.changing():
             flow.workshop.stop()
-            undone, names = flow.repairer.undo(put_back={flow.keeper.store.path: self._restore})
+            undone, names = flow.repairer.undo(repair_id, put_back={flow.keeper.store.path: self._restore})
         return Answer(Command.UNDO, True, f"{undone} is undone: {', '.join(names)} as before.")
+
+    def restore(self, revision: int) -> Answer:
+        """Bring an older copy of the set-up record back, as far as the facts allow; UNDO takes it back.
+
+        Raises:
+            NotFound: no kept copy has this revision. StoreError: nothing could be saved.
+        """
+        flow = self._flow
+        with flow.keeper.changing():
+            older = next((found for found in flow.keeper.store.older() if found.revision == revision), None)
+            if older is None:
+                raise NotFound(
+                    f"There is no older copy with revision {revision}.",
+                    hint="Nothing was changed.",
+                    code="no_such_copy",
+                )
+            why = f"Restored the set-up record of revision {revision} ({older.standing})."
+            kept = flow.repairer.keep((flow.keeper.store.path,), why)
+            flow.workshop.stop()
+            self._restore(older.model_dump_json().encode())
+            state = flow.snapshot.state
+        flow.repairer.note(kept, None, None, f"The set-up was at {state} afterwards.")
+        less = "" if state is older.standing else " Facts on this machine do not carry it further."
+        return Answer(Command.UNDO, True, f"Revision {revision} is back; the set-up is at {state}.{less}")
 
     def _restore(self, content: bytes) -> None:
         """An older snapshot comes back as a move, as far as the facts allow; counters stay the newest."""

@@ -62,7 +62,7 @@ class OnboardingFlow:
             finish=self._apply,
             lock=folder / "work.lock",
         )
-        self._commands = Commands(self)
+        self.commands = Commands(self)
         self._salt = secrets.token_bytes(16)
         self._accepted: dict[State, str] = {}
         self._closed = False
@@ -158,7 +158,7 @@ class OnboardingFlow:
         Raises:
             BadInput: no such command. TooMany: RESEND CODE came too soon. StoreError: nothing could be saved.
         """
-        answer = self._commands.answer(name, confirm).to_dict()
+        answer = self.commands.answer(name, confirm).to_dict()
         self.workshop.launch()
         return answer | {"status": self.status()}
 

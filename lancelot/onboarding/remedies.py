@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from lancelot.credentials import Credentials
+from lancelot.filediff import file_diff
+from lancelot.files import read_or_none
 from lancelot.onboarding.checks import Check
 from lancelot.onboarding.keeper import Keeper
 from lancelot.onboarding.seams import LocalModel
@@ -58,27 +61,31 @@ class Remedies:
             self.keeper.put(self.keeper.snapshot)
 
         steps = ("Keep a copy of the record as it is.", "Write the record anew from what is known to be true.")
-        return Plan("snapshot", finding, steps, (store.path,), write_anew)
+        fresh = self.keeper.snapshot.model_dump_json().encode()
+        diff = file_diff(store.path.name, _content(store.path), fresh)
+        return Plan("snapshot", finding, steps, (store.path,), write_anew, diff)
 
     def _keys(self, finding: str) -> Plan:
         path = self.credentials.path
         if "may be read by others" in finding:
             steps = ("Let only you read credentials.json (mode 0600).",)
-            return Plan("credentials", finding, steps, (path,), self.credentials.make_private)
+            content, mode = _content(path), path.stat().st_mode & 0o777
+            diff = file_diff(path.name, content, content, mode, 0o600)
+            return Plan("credentials", finding, steps, (path,), self.credentials.make_private, diff)
         if "damaged" in finding:
 
             def restore() -> None:
                 self.credentials.restore_copy()
 
-            return Plan(
-                "credentials", finding, ("Put the older copy of credentials.json in its place.",), (path,), restore
-            )
+            steps = ("Put the older copy of credentials.json in its place.",)
+            diff = file_diff(path.name, _content(path), _content(path.with_name(f"{path.name}.1")))
+            return Plan("credentials", finding, steps, (path,), restore, diff)
         return Plan("credentials", finding, (), (), _nothing)
 
     def _local_model(self, finding: str) -> Plan:
         if self.model.verified(thorough=True):
-            steps = ("Stop the local service and start it again.", "Ask it the known questions.")
-            return Plan("local_model", finding, steps, (), self.model.restart)
+            restart = ("Stop the local service and start it again.", "Ask it the known questions.")
+            return Plan("local_model", finding, restart, (), self.model.restart, "@ no file changes")
 
         def reinstall() -> None:
             self.model.set_aside()
@@ -90,8 +97,19 @@ class Remedies:
             "Move the file that does not match aside; nothing is deleted.",
             "Fetch the pinned model again under the consent you gave, and verify it.",
         )
-        return Plan("local_model", finding, steps, (), reinstall)
+        card = self.model.card()
+        diff = (
+            f"@ models/{card.id}\n-{card.file} (missing, or not the pinned file)\n+{card.file} (SHA-256 {card.sha256})"
+        )
+        return Plan("local_model", finding, steps, (), reinstall, diff)
 
 
 def _nothing() -> None:
     return
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return read_or_none(path)
+    except OSError:
+        return b""

@@ -168,6 +168,11 @@ class SnapshotStore:
         ring = (self.path.with_name(f"{self.path.name}.{number}") for number in range(1, COPIES + 1))
         return [path for path in ring if path.exists()]
 
+    def older(self) -> list[OnboardingSnapshot]:
+        """The ring's good copies, newest first."""
+        found = (self._read(path) for path in self.copies())
+        return [snapshot for snapshot in found if isinstance(snapshot, OnboardingSnapshot)]
+
     def _read(self, path: Path) -> OnboardingSnapshot | _Unreadable | None:
         try:
             content = read_or_none(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ SIX = ["BACK", "STATUS", "REPAIR", "RESTART STEP", "RESET ONBOARDING", "RESEND C
 @pytest.fixture
 def world(data_folder: Path) -> World:
     return World(data_folder)
+
+
+@pytest.fixture(autouse=True)
+def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest puts its script in place of the main module, which processes that are spawned later would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 def drawn(world: World) -> AppTest:
