@@ -32,7 +32,7 @@ def demo_switch(has_demo: bool) -> None:
     wanted = there and bool(st.session_state[WANTED])
     show_demo(wanted and has_demo)
     if wanted and has_demo:
-        st.badge("Demo: everything below is made up", icon=":material/science:", color="violet")
+        st.badge("Demo: these figures are made up", icon=":material/science:", color="violet")
     elif wanted:
         st.badge("This page shows the real system, not the demo", icon=":material/info:", color="gray")
 

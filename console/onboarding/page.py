@@ -7,4 +7,5 @@ from console.session import get_services
 from console.widgets import page_guard
 
 with page_guard():
-    render(get_services().onboarding)
+    services = get_services()
+    render(services.onboarding, services.mending)

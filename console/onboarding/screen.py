@@ -9,6 +9,9 @@ import streamlit as st
 from console.onboarding.acting import said
 from console.onboarding.questions import QUESTIONS
 from console.onboarding.recovery import recovery
+from console.onboarding.repairs import history, repair, snapshots
+from console.widgets import section
+from lancelot.mending import Mending
 from lancelot.onboarding.flow import OnboardingFlow
 
 __all__ = ["render"]
@@ -23,8 +26,8 @@ WORDS = {"done": "done", "current": "now", "waiting": "waiting", "open": "later"
 LOOK_EVERY_S = 1.0
 
 
-def render(flow: OnboardingFlow) -> None:
-    """Draw the page from the flow's status; everything that lives longer than this run lives in the flow."""
+def render(flow: OnboardingFlow, mending: Mending | None = None) -> None:
+    """Draw the page from the flow's status; everything that lives longer than this run lives in the services."""
     status = flow.status()
     steps(status)
     header(status)
@@ -36,6 +39,17 @@ def render(flow: OnboardingFlow) -> None:
     QUESTIONS[status["state"]](flow, status)
     watch(flow, drawn(status))
     recovery(flow, status)
+    if mending is not None:
+        care(mending)
+
+
+def care(mending: Mending) -> None:
+    """Repair in steps, what was repaired before, and older set-ups to go back to; below the set-up itself."""
+    st.subheader("Repair and history")
+    names = ["Repair", "History of repairs", "Older set-ups"]
+    for tab, draw in zip(st.tabs(names), (repair, history, snapshots), strict=True):
+        with tab, section():
+            draw(mending)
 
 
 def steps(status: dict[str, Any]) -> None:
