@@ -33,7 +33,7 @@ from lancelot.redaction.labels import Span
 
 __all__ = ["WEIGHTS_SHA256", "Tagger", "fold", "tokenize", "weights_path", "word_features", "word_shape"]
 
-WEIGHTS_SHA256 = "7ea13809031286f1ff835a0b29f0df643865409bb1151abad90c7ba42e2646e6"
+WEIGHTS_SHA256 = "de54630741356dee128558d34f4c3d566977878d5c989494a92512a96d047bb9"
 
 Floats = npt.NDArray[np.float32]
 
