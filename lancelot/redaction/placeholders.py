@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from lancelot.redaction.labels import LABELS
@@ -41,8 +41,8 @@ _BLANK = ("  ", " ", "\n", "")
 _NUMBER = r"[1-9]\d{0,4}"
 _AFTER_TEXT, _AFTER_NAME = r"(?![A-Za-z0-9_])", r"(?![A-Za-z0-9])"
 _BEFORE_TEXT, _BEFORE_NAME = r"(?<![A-Za-z0-9_])", r"(?<![A-Za-z0-9])"
-_BEHIND = 14  # the rest of the number, a blank, the bracket, and what must not follow
-_NUMBER_BEGINS = re.compile(r"(?<!\d)[1-9]")
+_BEHIND = 15  # the rest of the number, a blank, the bracket, and what must not follow
+_DIGITS = re.compile(r"\d+")
 
 
 _LAST_LETTERS = tuple({label.rpartition("_")[2][-6:] for label in LABELS})
@@ -88,16 +88,19 @@ def mentions_one(text: str) -> bool:
 
 def _named_numbers(text: str) -> Iterator[re.Match[str]]:
     """Where numbers begin that follow the name of a label."""
-    for match in _NUMBER_BEGINS.finditer(text):
-        if text[max(0, match.start() - 8) : match.start()].rstrip("\\_- ").upper().endswith(_LAST_LETTERS):
+    for match in _DIGITS.finditer(text):
+        start = match.start()
+        if text[start] in "123456789" and text[max(0, start - 8) : start].rstrip("\\_- ").upper().endswith(
+            _LAST_LETTERS
+        ):
             yield match
 
 
 def written_like_one(text: str) -> list[tuple[int, int, str, int]]:
     """(start, end, label, number) of everything in a text that restoring could take for a placeholder."""
-    whole, found, seen = grammar(LABELS).whole, [], 0
+    whole, found, seen = _of_all_labels().whole, [], 0
     for number in _named_numbers(text):  # each has one, and not much before and behind it
-        for match in whole.finditer(text, max(seen, number.start() - LONGEST), number.end() + _BEHIND):
+        for match in whole.finditer(text, max(seen, number.start() - LONGEST), number.start() + _BEHIND):
             if match.start() > number.start():
                 break  # it has a number of its own, and may be cut off here
             found.append((match.start(), match.end(), *read(match)))
@@ -111,6 +114,11 @@ def grammar(labels: Iterable[str], *, in_json: bool = False) -> Grammar:
     Compiled once for each set of labels; nothing of an original is in them.
     """
     return _grammar(tuple(sorted(set(labels), key=lambda label: (-len(label), label))), in_json)
+
+
+@cache
+def _of_all_labels() -> Grammar:
+    return grammar(LABELS)
 
 
 @lru_cache(maxsize=256)
