@@ -9,9 +9,10 @@ import orjson
 import streamlit as st
 
 from console.approvals.scope_form import look_back, scope_fields
-from console.approvals.words import RISK_COLOURS, STATE_WORDS, plain, times_words
+from console.approvals.words import RISK_COLOURS, STATE_WORDS, times_words
 from console.session import get_services
 from console.widgets import receipt_link, show_error
+from console.words import plain
 from lancelot.approvals import Approval, State
 from lancelot.approvals.rules import default_scope
 from lancelot.errors import BadInput, LancelotError

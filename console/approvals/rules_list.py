@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from console.approvals.scope_form import look_back, scope_fields
-from console.approvals.words import plain, rule_words
+from console.approvals.words import rule_words
 from console.session import get_services
 from console.widgets import empty_state, show_error
+from console.words import plain
 from lancelot.approvals import StandingRule
 from lancelot.errors import LancelotError
 

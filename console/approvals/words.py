@@ -1,14 +1,13 @@
-"""How approvals are told: text of others shown as text alone, states, risks and rules in words."""
+"""How approvals are told: states, risks and rules in words."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 from console.widgets import ago
 from lancelot.approvals import Approval, StandingRule, State
 
-__all__ = ["RISKS", "RISK_COLOURS", "STATE_WORDS", "plain", "rule_words", "times_words"]
+__all__ = ["RISKS", "RISK_COLOURS", "STATE_WORDS", "rule_words", "times_words"]
 
 RISKS = ["low", "medium", "high", "unknown"]
 RISK_COLOURS = {"high": "red", "medium": "orange", "low": "green"}
@@ -20,12 +19,6 @@ STATE_WORDS = {
     State.DENIED: "denied",
     State.EXPIRED: "expired undecided",
 }
-_MARKS = re.compile(r"([!-/:-@\[-`{-~])")
-
-
-def plain(text: str) -> str:
-    """Text of somebody else for a Markdown place: no link, picture or colour of theirs comes to life."""
-    return _MARKS.sub(r"\\\1", text).replace("\n", "  \n")
 
 
 def times_words(approval: Approval) -> str:

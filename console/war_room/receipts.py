@@ -1,106 +1,140 @@
-"""Receipts: newest first, filtered; one receipt in full with the chain of attempts."""
+"""Receipts: filtered, sorted, page by page; one receipt in full with the story of its request."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from console.session import get_services
-from console.widgets import empty_state, money, page_guard, redactions_in_words, tokens
+from console.demo_switch import offer_demo
+from console.receipts.table import KINDS, as_table
+from console.receipts.timeline import timeline
+from console.session import demo_shown, get_services, moment_now
+from console.tables import show_table
+from console.widgets import LANE_WORDS, empty_state, money, page_guard, tokens
+from lancelot.store.pages import SORTS
 from lancelot.store.receipts import Receipt
 
 PAGE_SIZE = 50
-LANES = ["local", "fast", "deep"]
-STATUSES = ["ok", "error", "cancelled", "parked", "blocked"]
+SPANS = {"1 h": timedelta(hours=1), "24 h": timedelta(days=1), "7 d": timedelta(days=7), "30 d": timedelta(days=30)}
+CHOICES: dict[str, tuple[str, list[str]]] = {
+    "lane": ("Lane", ["local", "fast", "deep"]),
+    "status": ("Status", ["ok", "error", "cancelled", "parked", "blocked"]),
+    "risk": ("Risk", ["low", "medium", "high", "unknown"]),
+    "kind": ("Sort of receipt", ["attempt", "request", "utility", "approval", "budget", "event"]),
+}
+WRITTEN = {"task": "Kind of request", "model": "Model", "key_id": "Key", "error_code": "Error code"}
+SORT_WORDS = {
+    "newest": "Newest first",
+    "cost_usd": "Dearest first",
+    "total_us": "Slowest first",
+    "tokens_in": "Most tokens in first",
+    "tokens_out": "Most tokens out first",
+}
 
 
-def table(found: list[Receipt]) -> pd.DataFrame:
-    """One row a receipt; times in the browser's zone, costs in US dollars."""
-    return pd.DataFrame(
-        {
-            "Time": [receipt.at for receipt in found],
-            "Lane": [receipt.lane or "-" for receipt in found],
-            "Task": [receipt.task or "-" for receipt in found],
-            "Model": [receipt.model or "-" for receipt in found],
-            "Status": [receipt.status for receipt in found],
-            "Tokens in": [receipt.tokens_in for receipt in found],
-            "Tokens out": [receipt.tokens_out for receipt in found],
-            "Cost": [money(receipt.cost_usd) for receipt in found],
-            "Total ms": [receipt.latency.total_ms for receipt in found],
-            "Redacted": [sum(receipt.redactions.values()) for receipt in found],
-            "Receipt": [receipt.id for receipt in found],
-        }
-    )
+def filters() -> tuple[dict[str, Any], str]:
+    """What to show and in which order; every choice is part of the address, so that a view can be sent on."""
+    span = st.segmented_control("Time", list(SPANS), key="span", bind="query-params", help="Nothing chosen: all")
+    chosen: dict[str, Any] = {}
+    for column, (name, (label, options)) in zip(st.columns(len(CHOICES)), CHOICES.items(), strict=True):
+        chosen[name] = column.selectbox(
+            label, options, index=None, placeholder="any", key=name, bind="query-params", required=False
+        )
+    with st.expander(
+        "More filters, and the order", expanded=any(name in st.query_params for name in (*WRITTEN, "sort"))
+    ):
+        for column, (name, label) in zip(st.columns(len(WRITTEN)), WRITTEN.items(), strict=True):
+            chosen[name] = column.text_input(label, key=name, placeholder="any", bind="query-params").strip()
+        hidden = st.toggle("Only where something was hidden", key="hidden", bind="query-params")
+        sort = st.selectbox("Order", list(SORTS), format_func=SORT_WORDS.__getitem__, key="sort", bind="query-params")
+    found = {name: value for name, value in chosen.items() if value}
+    if hidden:
+        found["redacted"] = True
+    if span:  # to the minute, so that paging does not begin anew at every look
+        found["since"] = (moment_now() - SPANS[span]).replace(second=0, microsecond=0)
+    return found, sort or "newest"
 
 
-def filters() -> dict[str, Any]:
-    lane, status, task = st.columns(3)
-    chosen = {
-        "lane": lane.selectbox("Lane", LANES, index=None, placeholder="All lanes"),
-        "status": status.selectbox("Status", STATUSES, index=None, placeholder="Any status"),
-        "task": task.text_input("Task", placeholder="Any task") or None,
-    }
-    return {name: value for name, value in chosen.items() if value}
+def find() -> None:
+    """Straight to a receipt by its id."""
+    wanted = st.text_input(
+        "Find a receipt", key="find", placeholder="its id, or its request's id", max_chars=64
+    ).strip()
+    if not wanted:
+        return
+    services = get_services()
+    receipt = services.receipts.get(wanted) or next(iter(services.receipts.chain(wanted)), None)
+    if receipt is None:
+        st.warning("There is no receipt or request with this id here.")
+    else:
+        st.query_params.clear()
+        st.query_params["id"] = receipt.id
+        st.rerun()
 
 
 def listing() -> None:
-    chosen = filters()
+    find()
+    chosen, sort = filters()
     cursors: list[str | None] = st.session_state.setdefault("receipt_cursors", [None])
-    if st.session_state.get("receipt_filters") != chosen:
-        st.session_state["receipt_filters"], cursors[:] = chosen, [None]
-    found, following = get_services().receipts.page(chosen, cursors[-1], PAGE_SIZE)
+    same = {name: value for name, value in chosen.items() if name != "since"} | {"sort": sort, "demo": demo_shown()}
+    same["span"] = st.session_state.get("span")
+    if st.session_state.get("receipt_filters") != same:
+        st.session_state["receipt_filters"], cursors[:] = same, [None]
+    found, following = get_services().receipts.page(chosen, cursors[-1], PAGE_SIZE, sort=sort)
     if not found:
-        if chosen:
-            empty_state("Nothing matches", "No receipt fits these filters. Clear one of them.")
-        else:
-            empty_state("No receipts yet", "Every request leaves one. Send a message under Ask, or call the gateway.")
-            st.page_link("war_room/ask.py", label="Ask something", icon=":material/chat:")
+        nothing(bool(chosen))
         return
-    event = st.dataframe(
-        table(found),
-        hide_index=True,
-        width="stretch",
-        on_select="rerun",
-        selection_mode="single-row",
-        key=f"receipts-{len(cursors)}",
-        column_config={
-            "Time": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
-            "Total ms": st.column_config.NumberColumn(format="%.0f"),
-        },
+    st.caption(
+        "Choose a row to read the whole story. A click on a head sorts this page; the order above sorts them all."
     )
-    newer, older, _ = st.columns([1, 1, 4])
-    if newer.button("Newer", disabled=len(cursors) == 1, width="stretch"):
-        cursors.pop()
+    rows = show_table(as_table(found), KINDS, key=f"receipts-{len(cursors)}-{found[0].id}", select=True, height=560)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(
+            "Newer" if sort == "newest" else "Before", disabled=len(cursors) == 1, icon=":material/chevron_left:"
+        ):
+            cursors.pop()
+            st.rerun()
+        if st.button(
+            "Older" if sort == "newest" else "After", disabled=following is None, icon=":material/chevron_right:"
+        ):
+            cursors.append(following)
+            st.rerun()
+        st.caption(f"Page {len(cursors):,}, {len(found):,} receipts")
+    if rows:
+        st.query_params["id"] = found[rows[0]].id
         st.rerun()
-    if older.button("Older", disabled=following is None, width="stretch"):
-        cursors.append(following)
-        st.rerun()
-    if event.selection.rows:
-        st.query_params["id"] = found[event.selection.rows[0]].id
-        st.rerun()
+
+
+def nothing(filtered: bool) -> None:
+    if filtered:
+        empty_state("Nothing matches", "No receipt fits these filters. Clear one of them.", ":material/filter_alt_off:")
+        return
+    empty_state("No receipts yet", "Every request leaves one. Send a message under *Ask*, or call the gateway.")
+    st.page_link("war_room/ask.py", label="Ask something", icon=":material/chat:")
+    offer_demo()
 
 
 def full(receipt: Receipt) -> None:
+    """One receipt: the figures, the story of its request, what left this machine, and everything as JSON."""
     st.subheader("One receipt")
-    st.caption(receipt.id)
+    st.caption(f"Receipt {receipt.id} · request {receipt.request_id}")
     lane, spent, cost, took = st.columns(4)
-    lane.metric("Lane", receipt.lane or "-", help=receipt.model)
+    lane.metric("Lane", LANE_WORDS.get(receipt.lane or "", "none"), help=receipt.model)
     spent.metric("Tokens in + out", f"{tokens(receipt.tokens_in)} + {tokens(receipt.tokens_out)}")
     cost.metric("Cost", money(receipt.cost_usd), help=f"Prices of {receipt.price_version or 'no version'}")
-    took.metric("Time", f"{(receipt.latency.total_ms or 0) / 1000:.2f} s")
-    st.markdown(f":material/visibility_off: {redactions_in_words(receipt.redactions)}")
-    if receipt.error_code:
-        st.error(f"Failed with `{receipt.error_code}`.")
-    st.markdown("**Why**")
-    for reason in receipt.reasons:
-        st.markdown(f"- {reason}")
-    st.markdown("**What left this machine**")
-    st.code(f"egress {receipt.egress or 'none'}\nSHA-256 {receipt.sent_sha256 or '-'}", language=None)
-    st.markdown("**The chain of attempts**")
-    chain = get_services().receipts.chain(receipt.request_id)
-    st.dataframe(table(chain), hide_index=True, width="stretch")
+    total = receipt.latency.total_ms
+    took.metric("Time", "not said" if total is None else f"{total / 1000:.2f} s")
+    timeline(receipt)
+    with st.expander("What left this machine"):
+        st.code(
+            f"egress   {receipt.egress or 'none'}\n"
+            f"bytes    {'-' if receipt.sent_bytes is None else f'{receipt.sent_bytes:,}'}\n"
+            f"SHA-256  {receipt.sent_sha256 or '-'}\n"
+            f"policy   {receipt.policy or '-'}",
+            language=None,
+        )
     with st.expander("Everything, as JSON"):
         st.json(receipt.model_dump(mode="json"))
 
@@ -112,10 +146,10 @@ with page_guard():
         listing()
     else:
         if st.button("All receipts", icon=":material/arrow_back:"):
-            del st.query_params["id"]
+            st.query_params.clear()
             st.rerun()
         receipt = get_services().receipts.get(wanted)
         if receipt is None:
-            empty_state("No such receipt", "The id in the address is not known here.")
+            empty_state("No such receipt", "The id in the address is not known here, or was pruned by its age.")
         else:
             full(receipt)

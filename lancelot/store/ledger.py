@@ -24,7 +24,7 @@ from lancelot.store.journal import Entry, Journal, JournalFile
 from lancelot.store.loader import replay
 from lancelot.store.loading import Loading
 from lancelot.store.migrations import open_database
-from lancelot.store.pages import COLUMNS, MAX_PAGE, ReceiptFilters, numbered, read_cursor, select
+from lancelot.store.pages import COLUMNS, MAX_PAGE, ReceiptFilters, numbered, read_cursor, select, select_sorted
 from lancelot.store.prune import PruneReport, carry_out, last_older, prune
 from lancelot.store.receipts import Receipt, new_id
 from lancelot.store.rows import decode, encode
@@ -166,8 +166,9 @@ class ReceiptStore:
         filters: ReceiptFilters | Mapping[str, Any] | None = None,
         cursor: str | int | None = None,
         limit: int = 50,
+        sort: str = "newest",
     ) -> tuple[list[Receipt], str | None]:
-        """Matching receipts, newest first, and the cursor of the next page (None at the end).
+        """Matching receipts, newest first or as `pages.SORTS`, and the cursor of the next page (None at the end).
 
         Pages are stable: receipts written meanwhile come before the first page, never into a later one.
 
@@ -177,10 +178,13 @@ class ReceiptStore:
             limit: 1 to 1,000.
 
         Raises:
-            BadInput: the cursor is not one of ours, or there is no such filter.
+            BadInput: the cursor is not one of ours, or there is no such filter or order.
         """
         filters = ReceiptFilters.of(filters)
         limit = max(1, min(limit, MAX_PAGE))
+        if sort != "newest":
+            self.flush(FLUSH_S)
+            return select_sorted(self.database, filters, sort, cursor=str(cursor or ""), limit=limit)
         before = read_cursor(cursor)
         found = {n: receipt for n, receipt in self._in_memory() if before is None or n < before}
         chosen = {n: receipt for n, receipt in found.items() if filters.matches(receipt)}

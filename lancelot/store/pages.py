@@ -11,9 +11,17 @@ from lancelot.store.database import Database
 from lancelot.store.receipts import Receipt
 from lancelot.store.rows import NAMES, from_row, iso
 
-__all__ = ["MAX_PAGE", "ReceiptFilters", "read_cursor", "select"]
+__all__ = ["MAX_PAGE", "SORTS", "ReceiptFilters", "read_cursor", "select", "select_sorted"]
 
 MAX_PAGE = 1_000
+# orders beside the newest first, largest first, with the type their cursor is read as
+SORTS = {
+    "newest": "",
+    "cost_usd": "DECIMAL(18,12)",
+    "total_us": "BIGINT",
+    "tokens_in": "BIGINT",
+    "tokens_out": "BIGINT",
+}
 COLUMNS = ", ".join(("n", *NAMES))
 EQUAL = (
     "lane", "status", "task", "model", "provider", "key_id", "kind", "request_id", "risk", "error_code",
@@ -115,6 +123,36 @@ def select(database: Database, filters: ReceiptFilters, *, before: int | None, l
         parameters,
     )
     return numbered(found)
+
+
+def select_sorted(
+    database: Database, filters: ReceiptFilters, sort: str, *, cursor: str, limit: int
+) -> tuple[list[Receipt], str | None]:
+    """Matching rows with the largest values of a column first, and the next page's cursor; rows without a value are
+    left out.
+
+    Raises:
+        BadInput: there is no such order, or the cursor is not one of its own.
+    """
+    if sort not in SORTS or sort == "newest":
+        raise BadInput(f"`{sort}` is not an order.", param="sort", hint=f"One of {', '.join(SORTS)}.")
+    where, parameters = filters.where()
+    where += f" AND {sort} IS NOT NULL"
+    if cursor:
+        value, _, number = cursor.partition("~")
+        if not (number.isdigit() and len(number) <= 18 and value.replace(".", "", 1).isdigit() and len(value) <= 32):
+            raise BadInput("The page cursor is not valid.", param="cursor", hint="Use the cursor of the page before.")
+        where += f" AND ({sort} < CAST(? AS {SORTS[sort]}) OR ({sort} = CAST(? AS {SORTS[sort]}) AND n < ?))"
+        parameters += [value, value, int(number)]
+    order = f"{sort} DESC, n DESC"
+    top = f"SELECT n FROM receipts WHERE {where} ORDER BY {order} LIMIT {int(limit) + 1}"  # noqa: S608 - names only
+    rows = database.query(
+        f"SELECT {sort}, {COLUMNS} FROM receipts WHERE n IN ({top}) ORDER BY {order}",  # noqa: S608 - names only
+        parameters,
+    )
+    shown = rows[:limit]
+    following = f"{shown[-1][0]}~{shown[-1][1]}" if len(rows) > limit else None
+    return [receipt for _, receipt in numbered([row[1:] for row in shown])], following
 
 
 def numbered(rows: Sequence[Sequence[Any]]) -> list[tuple[int, Receipt]]:
