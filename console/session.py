@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import streamlit as st
 
+from lancelot.costs import Costs
 from lancelot.demo import DemoRecords
 from lancelot.errors import LancelotError
 from lancelot.services import Services, running
@@ -27,6 +28,7 @@ class _WithDemo:
         self.usage = demo.usage
         self.approvals = demo.approvals
         self.budgets = demo.budgets
+        self.costs = Costs(demo.usage, services.config, demo.budgets)
 
     def budget_banner(self) -> str | None:
         return self.budgets.banner()

@@ -1,4 +1,4 @@
-"""receipts and usage: what happened, and what it cost."""
+"""receipts: what happened, why, and what it cost."""
 
 from __future__ import annotations
 
@@ -121,27 +121,9 @@ def prune(
     return 0
 
 
-def usage(
-    out: Out,
-    by: Annotated[str, typer.Option(help="lane, model, task, day or key.")] = "lane",
-    since: Since = None,
-) -> int:
-    """Tokens, cost and requests, grouped."""
-    with connect() as server:
-        found = server.get("/usage/summary", by=by, since=since_time(since))
-    rows = [
-        f"{row['group'] or '-':<24} {row['requests']:>8} requests {row['tokens_in']:>12} in "
-        f"{row['tokens_out']:>12} out  " + ("cost unknown" if row["cost_usd"] is None else f"${row['cost_usd']}")
-        for row in found["groups"]
-    ]
-    out.result(found, rows or ["No usage yet."])
-    return 0
-
-
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The receipts: every attempt, why and what it cost.", no_args_is_help=True)
     command(group, "list")(list_receipts)
     for function in (show, verify, export, prune):
         command(group)(function)
     app.add_typer(group, name="receipts")
-    command(app)(usage)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lancelot.chat import Usage
 from lancelot.config import ModelPrice, PricesConfig, PriceTier
 
-__all__ = ["Parts", "Priced", "charge", "cost", "estimate", "outdated", "price_of", "rates_for", "tokens"]
+__all__ = ["Parts", "Priced", "charge", "cost", "estimate", "outdated", "price_of", "rates_for", "tokens", "undated"]
 
 PER = Decimal(1_000_000)
 # what providers put behind a model's name for one dated build of it: -2026-03-05, -20260305, -latest, @20260305
@@ -38,12 +38,16 @@ class Parts(NamedTuple):
 
 def price_of(model: str, prices: PricesConfig) -> ModelPrice | None:
     """The rates of a model under its listed name, an alias, or a dated build of a listed name."""
-    name = model.removeprefix("models/")
-    for candidate in (name, DATED.sub("", name)):
+    for candidate in (model.removeprefix("models/"), undated(model)):
         found = prices.models.get(prices.aliases.get(candidate, candidate))
         if found is not None:
             return found
     return None
+
+
+def undated(model: str) -> str:
+    """The listed name behind a dated build of a model."""
+    return DATED.sub("", model.removeprefix("models/"))
 
 
 def cost(model: str, usage: Usage, prices: PricesConfig) -> Priced:

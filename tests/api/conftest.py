@@ -19,6 +19,7 @@ from lancelot.admission import Admission
 from lancelot.api.app import DESCRIPTION, install
 from lancelot.approvals import ApprovalQueue
 from lancelot.config import Budget, ConfigStore
+from lancelot.costs import Costs
 from lancelot.errors import NotReady
 from lancelot.keys import Keys
 from lancelot.metrics import Metrics
@@ -48,6 +49,8 @@ class FakeServices:
         self.redactor = Redactor(self.config.current.router.redaction.policies)
         self.waiting_for: list[str] = []
         self.approvals = ApprovalQueue(data_dir, self.receipts, redactor=self.redactor)
+        self.budgets = BudgetKeeper(self.config, self.usage, own=self._own_budget)
+        self.costs = Costs(self.usage, self.config, self.budgets)
         self._router = ModelRouter(
             redactor=self.redactor,
             brain=self.brain,
@@ -56,7 +59,7 @@ class FakeServices:
             config=self.config,
             receipts=self.receipts,
             approvals=self.approvals,
-            budgets=BudgetKeeper(self.config, self.usage, own=self._own_budget),
+            budgets=self.budgets,
         )
 
     def _own_budget(self, key_id: str) -> Budget | None:
