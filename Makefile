@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= $(or $(LANCELOT_PORT),8501)
 
-.PHONY: help setup run test check bench drill fuzz notebooks lock clean
+.PHONY: help setup run test check bench drill fuzz done sbom audit notebooks lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,15 @@ drill: .venv/.ready-dev ## kill, cut off and fill up everything; writes docs/rel
 
 fuzz: .venv/.ready-dev ## property tests and random input, far longer than in `make test`
 	@LANCELOT_FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest tests/redaction/test_redactor_properties.py -q --timeout 3600
+
+done: .venv/.ready-dev ## every promise with the check that proves it
+	@$(BIN)/python -m tests.done
+
+sbom: .venv/.ready-dev ## bill of materials (CycloneDX) into build/sbom.json
+	@mkdir -p build && bash scripts/sbom.sh && echo build/sbom.json
+
+audit: .venv/.ready-dev ## known weaknesses of the pinned packages, where the database is reachable
+	@bash scripts/audit.sh
 
 notebooks: .venv/.ready ## open the analyst notebooks beside the running console
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements-notebooks.lock && $(BIN)/jupyter lab notebooks

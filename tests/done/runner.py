@@ -34,7 +34,7 @@ class Outcome:
 
 
 def run(rows: Sequence[Row], project: Path = PROJECT, workers: int = 2) -> list[Outcome]:
-    """Every row's outcome. All checks run in one pytest; a check that is missing or skipped whole counts as not done."""
+    """Every row's outcome. All checks run in one pytest; one that is missing or skipped whole counts as not done."""
     ids = list(dict.fromkeys(check for row in rows for check in row.checks))
     there = [one for one in ids if (project / one.split("::")[0]).exists()]
     with tempfile.TemporaryDirectory() as scratch:

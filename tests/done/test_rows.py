@@ -1,4 +1,4 @@
-"""Each row of `make done` turns red when the product breaks. A few in every `make test`, all with LANCELOT_ALL_FAULTS=1."""
+"""Each row of `make done` turns red when the product breaks; a few in `make test`, all with LANCELOT_ALL_FAULTS=1."""
 
 from __future__ import annotations
 
