@@ -18,7 +18,7 @@ __all__ = ["Cue", "cues", "read_cues"]
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One cue: fires on a word of `words`, a phrase of `pattern` or a substring beyond ASCII.
+    """One cue: fires on a word of `words`, a phrase of `pattern`, or a substring of a text that is not in English.
 
     `triggers`: the pattern is tried only when one of these words occurs.
     """
@@ -31,13 +31,13 @@ class Cue:
     pattern: re.Pattern[str] | None
     substrings: tuple[str, ...]
 
-    def fires(self, words: frozenset[str], lowered: str) -> bool:
+    def fires(self, words: frozenset[str], lowered: str, *, foreign: bool) -> bool:
         """True when it is in the newest user message."""
         if not self.words.isdisjoint(words):
             return True
         if self.pattern is not None and not self.triggers.isdisjoint(words) and self.pattern.search(lowered):
             return True
-        return bool(self.substrings) and not lowered.isascii() and any(one in lowered for one in self.substrings)
+        return foreign and any(one in lowered for one in self.substrings)
 
 
 @cache
@@ -64,5 +64,5 @@ def cues(features: Features) -> list[Cue]:
     if len(text) > 3000:
         text = text[:2000] + "\n" + text[-1000:]
     lowered = text.lower()
-    words = frozenset(features.words)
-    return [cue for cue in read_cues() if cue.fires(words, lowered)]
+    words, foreign = frozenset(features.words), features.foreign
+    return [cue for cue in read_cues() if cue.fires(words, lowered, foreign=foreign)]

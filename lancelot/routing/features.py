@@ -22,6 +22,19 @@ _CODE = re.compile(
 _MATH = re.compile(r"\\(?:frac|sqrt|sum|int|le|ge|cdot|text|begin)|\$[^$\n]+\$|[=<>≤≥^∑√∫]|\d\s*[-+*/]\s*\d")
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.M)
 _CHOICE = re.compile(r"^\s*\(?[A-J][.):]\s", re.M)
+# little words of English, and of other languages written with its letters
+_ENGLISH = frozenset(
+    "the a an of to is are and this that my for in it what how do does with your me you be can".split()
+)
+_ELSEWHERE = frozenset(
+    (
+        *"der die das den dem des ein eine und nicht ist ich mein bitte mit von wie kann darf auf nur diese dieses".split(),
+        *"le les un une est mon ma ce cette pas je vous du et que qui quels dans sur peut puis".split(),
+        *"el los las una mi es por que para con del esta este puede como qué sin lo al".split(),
+        *"il gli di della non per mio che sono questo questa posso da e o os da um uma meu minha para com".split(),
+        *"het een niet van mijn op dit jest nie moje czy na się bir bu ve ne".split(),
+    )
+)
 _CODE_SIGNS = frozenset("`(#=;{}*")  # without one of these there is no code to count
 _MATH_SIGNS = frozenset("\\$=<>≤≥^∑√∫+*/-")
 _CONSTRAINT = frozenset(
@@ -70,6 +83,12 @@ class Features:
     images: int = 0
     structured: bool = False
     earlier: tuple[str, ...] = field(default=())  # earlier user messages, oldest first
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the text may be in another language than English: the rules' other languages are looked at."""
+        known = self.vocabulary
+        return not self.full.isascii() or not known.isdisjoint(_ELSEWHERE) or known.isdisjoint(_ENGLISH)
 
     @classmethod
     def of_text(cls, text: str) -> Features:

@@ -1,4 +1,6 @@
-"""Hard rules over words: what is risky, and what must not leave this machine. The words are in `data/rules.toml`.
+"""Hard rules over words: what is risky, and what must not leave this machine.
+
+The words are in `data/rules.toml`, those of other languages than English in `data/rules_elsewhere.toml`.
 
 Receipts carry a rule's name and reason, never what matched. Risk is not learnt: outcome data knows nothing of
 consequences. `tests/routing/test_risk_conformance.py` pins each rule.
@@ -11,41 +13,55 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from lancelot.routing.features import Features
 
 __all__ = ["RuleBook", "WordRule", "fired", "forms", "rule_book"]
 
+STEM: Final = 6  # letters
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+class Looked(NamedTuple):
+    """A request as the rules see it: lower-cased text, its words, their beginnings, and whether it may not be English."""
+
+    lowered: str
+    vocabulary: frozenset[str]
+    beginnings: set[str]
+    foreign: bool
 
 
 @dataclass(frozen=True, slots=True)
 class WordRule:
-    """One rule; it fires when any group, phrase or substring does.
+    """One rule; it fires when any group, stem or phrase does.
 
     Attributes:
         name: stable snake_case name.
         reason: what a receipt says.
         level: "high" or "medium".
         groups: each a tuple of word sets; a group holds when every set has a word in the text.
+        stems: beginnings of words, six letters each.
         triggers: phrases are tried only when one of these words occurs (None: always).
         phrases: patterns over the lower-cased text.
-        substrings: for texts beyond ASCII.
+        elsewhere: the same in other languages, tried on texts that do not look English.
     """
 
     name: str
     reason: str
     level: str = "high"
     groups: tuple[tuple[frozenset[str], ...], ...] = ()
+    stems: frozenset[str] = frozenset()
     triggers: frozenset[str] | None = None
     phrases: tuple[re.Pattern[str], ...] = ()
-    substrings: tuple[str, ...] = ()
+    elsewhere: re.Pattern[str] | None = None
 
-    def fires(self, features: Features, lowered: str) -> bool:
-        """True when the rule holds for the request; `lowered` is `features.full.lower()`."""
-        vocabulary = features.vocabulary
+    def fires(self, looked: Looked) -> bool:
+        """True when the rule holds for the request."""
+        vocabulary, lowered = looked.vocabulary, looked.lowered
         if any(all(not vocabulary.isdisjoint(words) for words in group) for group in self.groups):
+            return True
+        if not self.stems.isdisjoint(looked.beginnings):
             return True
         if (
             self.phrases
@@ -53,7 +69,7 @@ class WordRule:
             and any(phrase.search(lowered) for phrase in self.phrases)
         ):
             return True
-        return bool(self.substrings) and not lowered.isascii() and any(piece in lowered for piece in self.substrings)
+        return self.elsewhere is not None and looked.foreign and self.elsewhere.search(lowered) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +96,10 @@ class RuleBook:
 @cache
 def rule_book() -> RuleBook:
     """The shipped rules, read once."""
-    data = tomllib.loads((Path(__file__).parent / "data" / "rules.toml").read_text("utf-8"))
+    data, elsewhere = _table("rules.toml"), _table("rules_elsewhere.toml")
     return RuleBook(
-        keep_local=tuple(_rule(one) for one in data["keep_local"]),
-        risk=tuple(_rule(one) for one in data["risk"]),
+        keep_local=tuple(_rule(one, elsewhere["keep_local"]) for one in data["keep_local"]),
+        risk=tuple(_rule(one, elsewhere["risk"]) for one in data["risk"]),
         tools_high=forms(data["tools"]["high"]),
         tools_medium=forms(data["tools"]["medium"]),
     )
@@ -91,8 +107,9 @@ def rule_book() -> RuleBook:
 
 def fired(rules: tuple[WordRule, ...], features: Features) -> list[WordRule]:
     """The rules that hold, in the table's order."""
-    lowered = features.full.lower()
-    return [rule for rule in rules if rule.fires(features, lowered)]
+    words = features.vocabulary
+    looked = Looked(features.full.lower(), words, {word[:STEM] for word in words}, features.foreign)
+    return [rule for rule in rules if rule.fires(looked)]
 
 
 def forms(words: str) -> frozenset[str]:
@@ -111,13 +128,19 @@ def forms(words: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _rule(data: dict[str, Any]) -> WordRule:
+def _table(name: str) -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "data" / name).read_text("utf-8"))
+
+
+def _rule(data: dict[str, Any], elsewhere: dict[str, list[str]]) -> WordRule:
+    others = elsewhere.get(data["name"])
     return WordRule(
         name=data["name"],
         reason=data["reason"],
         level=data.get("level", "high"),
         groups=tuple(tuple(forms(words) for words in group) for group in data.get("groups", ())),
+        stems=frozenset(data.get("stems", "").split()),
         triggers=forms(data["triggers"]) if "triggers" in data else None,
         phrases=tuple(re.compile(pattern) for pattern in data.get("phrases", ())),
-        substrings=tuple(data.get("substrings", ())),
+        elsewhere=re.compile("|".join(others)) if others else None,
     )

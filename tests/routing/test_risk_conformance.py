@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from lancelot.chat import parse_chat
@@ -120,6 +123,27 @@ def test_what_must_stay_stays(name: str, prompt: str) -> None:
     told = explain_prompt(prompt)
     assert told["lane"] == "local"
     assert any(reason.startswith(f"{name}:") for reason in told["keep_local"])
+
+
+def prompts(kind: str) -> list[str]:
+    """The lines of one list in rule_prompts.toml."""
+    lists = tomllib.loads((Path(__file__).parent / "rule_prompts.toml").read_text("utf-8"))
+    return [line for line in lists[kind].split("\n") if line]
+
+
+@pytest.mark.parametrize("kind", ["legal", "health"])
+def test_law_and_health_go_deep_in_many_wordings_and_languages(kind: str) -> None:
+    assert [prompt for prompt in prompts(kind) if explain_prompt(prompt)["lane"] != "deep"] == []
+
+
+@pytest.mark.parametrize("kind", ["prompt_injection", "asked_to_stay", "confidential"])
+def test_what_must_stay_stays_in_many_wordings_and_languages(kind: str) -> None:
+    assert [prompt for prompt in prompts(kind) if explain_prompt(prompt)["lane"] != "local"] == []
+
+
+def test_everyday_requests_are_neither_held_nor_risky() -> None:
+    told = {prompt: explain_prompt(prompt) for prompt in prompts("harmless")}
+    assert [prompt for prompt, one in told.items() if one["keep_local"] or one["risk"] in ("medium", "high")] == []
 
 
 @pytest.mark.parametrize("prompt", LEAVES)
