@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from console.session import show_demo
+from console.widgets import live
 from lancelot.services import running
 
 __all__ = ["demo_switch"]
@@ -42,7 +43,7 @@ def offer_demo() -> None:
     _offer()
 
 
-@st.fragment(run_every=LOOK_EVERY_S)
+@live(LOOK_EVERY_S)
 def _offer() -> None:
     demo = running().demo
     found = demo.status()

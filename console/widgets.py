@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import ParamSpec
 
 import streamlit as st
 
@@ -19,6 +21,7 @@ __all__ = [
     "LANE_WORDS",
     "ago",
     "empty_state",
+    "live",
     "money",
     "page_guard",
     "receipt_link",
@@ -31,6 +34,7 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+P = ParamSpec("P")
 
 # one tint a type, told apart by colour-blind eyes too (Okabe and Ito's palette, with lighter and darker kin)
 LABEL_COLOURS = {
@@ -96,6 +100,24 @@ def section(title: str | None = None) -> Iterator[None]:
         st.subheader(title)
     with page_guard():
         yield
+
+
+def live(every_s: float) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """A part that draws itself anew every few seconds, in place and without flicker.
+
+    Streamlit shows what escapes from a fragment in a box of its own, out of reach of the page's guard, so each of them
+    has a guard inside.
+    """
+
+    def guarded(draw: Callable[P, None]) -> Callable[P, None]:
+        @functools.wraps(draw)
+        def inside(*args: P.args, **kwargs: P.kwargs) -> None:
+            with page_guard():
+                draw(*args, **kwargs)
+
+        return st.fragment(inside, run_every=every_s)
+
+    return guarded
 
 
 def empty_state(title: str, what_next: str, icon: str = ":material/inbox:") -> None:

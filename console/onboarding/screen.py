@@ -10,7 +10,7 @@ from console.onboarding.acting import said
 from console.onboarding.questions import QUESTIONS
 from console.onboarding.recovery import recovery
 from console.onboarding.repairs import history, repair, snapshots
-from console.widgets import section
+from console.widgets import live, section
 from lancelot.mending import Mending
 from lancelot.onboarding.flow import OnboardingFlow
 
@@ -86,7 +86,7 @@ def drawn(status: dict[str, Any]) -> tuple[Any, ...]:
     return (status["state"], status["origin"], status["working"], found["at"] if found else None)
 
 
-@st.fragment(run_every=LOOK_EVERY_S)
+@live(LOOK_EVERY_S)
 def watch(flow: OnboardingFlow, known: tuple[Any, ...]) -> None:
     """Live progress and countdown; follows what other tabs, the command line and the long work do."""
     status = flow.status()

@@ -9,7 +9,7 @@ import streamlit as st
 from console.receipts.table import KINDS, as_table
 from console.session import get_services
 from console.tables import show_table
-from console.widgets import LANE_WORDS, money, receipt_link, redactions_in_words, tokens
+from console.widgets import money, receipt_link, redactions_in_words, tokens
 from console.words import plain
 from lancelot.store.receipts import Receipt
 
@@ -80,7 +80,7 @@ def _step(one: Receipt, before: Receipt | None, chosen: bool) -> None:
         st.markdown(f"- ended with `{one.error_code}`")
     if one.sent_sha256:
         size = f"{one.sent_bytes:,} bytes" if one.sent_bytes is not None else "Its bytes"
-        st.caption(f"{size} left to {one.egress}; SHA-256 {one.sent_sha256[:16]}…")
+        st.caption(f"{size} left the process ({one.egress}); SHA-256 {one.sent_sha256[:16]}…")
     elif one.kind == "attempt" and one.lane == "local":
         st.caption("Nothing left this machine.")
     _links(one)
@@ -88,7 +88,7 @@ def _step(one: Receipt, before: Receipt | None, chosen: bool) -> None:
 
 def _title(one: Receipt) -> str:
     if one.kind in ("attempt", "utility"):
-        lane = LANE_WORDS.get(one.lane or "", one.lane or "no")
+        lane = one.lane or "no"
         return f"Attempt {one.attempt}: the {lane} lane {STATUS_WORDS[one.status]} ({plain(one.model or 'no model')})"
     if one.kind == "approval":
         decision, by = one.data.get("decision"), one.data.get("by") or "nobody"

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from console.session import get_services
-from console.widgets import LANE_WORDS, page_guard
+from console.widgets import LANE_WORDS, live, page_guard
 from console.words import plain
 
 __all__ = ["lanes"]
@@ -24,7 +24,7 @@ ERROR_WORDS = {
 }
 
 
-@st.fragment(run_every=LOOK_EVERY_S)
+@live(LOOK_EVERY_S)
 def lanes() -> None:
     """One box a lane."""
     with page_guard():

@@ -12,7 +12,7 @@ from console.charts import bars
 from console.receipts.table import KINDS, as_table
 from console.session import get_services, latest, moment_now
 from console.tables import chart_with_table, show_table
-from console.widgets import empty_state, page_guard, stale_note
+from console.widgets import empty_state, live, page_guard, stale_note
 from lancelot.store.receipts import Receipt
 
 __all__ = ["decisions", "totals"]
@@ -41,7 +41,7 @@ def decisions() -> None:
     _newest({name: value for name, value in chosen.items() if value}, escalated)
 
 
-@st.fragment(run_every=LOOK_EVERY_S)
+@live(LOOK_EVERY_S)
 def _newest(chosen: dict[str, Any], escalated: bool) -> None:
     def read() -> list[Receipt]:
         found, _ = get_services().receipts.page(chosen, None, LOOKED_AT)

@@ -10,8 +10,8 @@ from console.approvals.rules_list import rules_list
 from console.approvals.words import STATE_WORDS
 from console.session import get_services
 from console.tables import show_table
-from console.widgets import ago, empty_state, page_guard
-from lancelot.approvals import State
+from console.widgets import ago, empty_state, live, page_guard
+from lancelot.approvals import Approval, State
 from lancelot.errors import NotFound
 
 LOOK_EVERY_S = 2.0
@@ -20,19 +20,25 @@ SHOWN = 100
 VIEWS = ["Waiting", "Decided", "Standing rules"]
 
 
-@st.fragment(run_every=LOOK_EVERY_S)
+def in_turn() -> list[Approval]:
+    """What waits, the oldest first: what comes new pushes no form away."""
+    return get_services().approvals.list(State.PENDING)[::-1]
+
+
+@live(LOOK_EVERY_S)
 def watch(drawn: list[str]) -> None:
     """How many wait, live; the page is drawn again when something new waits, so that no form is swept away without."""
-    waiting = get_services().approvals.list(State.PENDING)
+    waiting = in_turn()
     if [one.id for one in waiting] != drawn:
         st.rerun()
     if waiting:
-        oldest = min(one.created_at for one in waiting)
-        st.caption(f"{len(waiting):,} {'waits' if len(waiting) == 1 else 'wait'}, the oldest for {ago(oldest)}.")
+        st.caption(
+            f"{len(waiting):,} {'waits' if len(waiting) == 1 else 'wait'}, the oldest for {ago(waiting[0].created_at)}."
+        )
 
 
 def queue() -> None:
-    waiting = get_services().approvals.list(State.PENDING)
+    waiting = in_turn()
     watch([one.id for one in waiting])
     if not waiting:
         empty_state(

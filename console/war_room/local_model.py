@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from console.session import get_services
-from console.widgets import empty_state, page_guard, show_error
+from console.widgets import empty_state, live, page_guard, show_error
 from lancelot.errors import LancelotError
 from local_models.hardware import look_at_machine, suggest
 from local_models.lockfile import load_lock
@@ -33,7 +33,7 @@ SCORE_WORDS = {
 }
 
 
-@st.fragment(run_every=LOOK_EVERY_S)
+@live(LOOK_EVERY_S)
 def service() -> None:
     """Live: state, format, memory, restarts, and the upkeep that runs."""
     services = get_services()

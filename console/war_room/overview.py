@@ -13,7 +13,7 @@ from console.demo_switch import offer_demo
 from console.events import in_words
 from console.session import demo_shown, get_services, latest, moment_now
 from console.tables import show_table
-from console.widgets import ago, empty_state, money, page_guard, section, stale_note, tokens
+from console.widgets import ago, empty_state, live, money, page_guard, section, stale_note, tokens
 from lancelot.approvals import State
 from lancelot.health import Part, free_bytes, parts
 
@@ -40,7 +40,7 @@ PARTS: dict[str, tuple[str, str]] = {
 }
 
 
-@st.fragment(run_every=LOOK_EVERY_S)
+@live(LOOK_EVERY_S)
 def readiness() -> None:
     """Every part with a mark and a word; what is degraded is named, with the way to mend it."""
     with section():
@@ -75,7 +75,7 @@ def mark(name: str, part: Part) -> str:
     return f":green-badge[:material/check: {words}]" if part.well else f":orange-badge[:material/warning: {words}]"
 
 
-@st.fragment(run_every=LOOK_EVERY_S)
+@live(LOOK_EVERY_S)
 def today() -> None:
     """Money, tokens, requests by lane and savings since midnight UTC, against the budgets of the day and month."""
     with section():
@@ -164,7 +164,7 @@ def by_lane(groups: list[dict[str, Any]]) -> None:
         show_table(table, {"Requests": "count", "Tokens": "count", "Cost": "usd"}, key="by_lane", missing="unknown")
 
 
-@st.fragment(run_every=LOOK_EVERY_S)
+@live(LOOK_EVERY_S)
 def waiting() -> None:
     """What waits for a person, the oldest first."""
     with section("Waiting for you"):
@@ -181,7 +181,7 @@ def waiting() -> None:
         )
 
 
-@st.fragment(run_every=LOOK_EVERY_S)
+@live(LOOK_EVERY_S)
 def recent() -> None:
     """The newest requests, and what happened to the system itself."""
     with section("Newest requests"):

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from lancelot.demo import seed
 from lancelot.errors import StoreError
-from lancelot.services import Services, build_services
+from lancelot.services import Services
+from tests.console.drawing import PROJECT, draw
 
-PROJECT = Path(__file__).resolve().parents[2]
 PAGES = {
     "war_room/approvals.py": "Approvals",
     "war_room/ask.py": "Ask",
@@ -25,44 +19,13 @@ PAGES = {
     "war_room/redaction_lab.py": "Redaction lab",
     "war_room/router.py": "Router",
     "onboarding/page.py": "Welcome",
+    "settings/page.py": "Settings",
 }
 pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.xdist_group("pages"),
 ]
-
-
-@contextmanager
-def open_services() -> Iterator[Services]:
-    """Real services on the test's data folder, on an event loop of their own as in the server."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    services = build_services()
-    asyncio.run_coroutine_threadsafe(services.__aenter__(), loop).result(60)
-    try:
-        yield services
-    finally:
-        asyncio.run_coroutine_threadsafe(services.__aexit__(None, None, None), loop).result(60)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
-
-
-@pytest.fixture
-def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    monkeypatch.setenv("LANCELOT_UPKEEP", "off")
-    with open_services() as opened:
-        yield opened
-
-
-def draw(page: str) -> AppTest:
-    """The page as the navigation shows it."""
-    app = AppTest.from_file(str(PROJECT / "console" / "main.py"), default_timeout=60)
-    app.run()
-    app.switch_page(page)
-    return app.run()
 
 
 def assert_well(app: AppTest, title: str) -> None:
