@@ -8,7 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from lancelot import settings
 from lancelot.backup import backup, restore
 from lancelot.errors import BadInput, Conflict, DiskFull, LancelotError
 from lancelot.files import lock_folder
@@ -60,9 +62,52 @@ def test_models_logs_and_secrets_stay_out(installation: Path, tmp_path: Path) ->
         names = archive.getnames()
     assert "onboarding/onboarding.json" in names
     assert not [name for name in names if name.startswith(("models", "logs")) or "credentials" in name]
-    backup(installation, tmp_path / "s.tar.gz", secrets=True)
+
+
+def test_copies_of_keys_stay_out_too(installation: Path, tmp_path: Path) -> None:
+    (installation / "credentials.json.1").write_text('{"openai": "an older secret"}')
+    (installation / "repairs" / "one").mkdir(parents=True)
+    (installation / "repairs" / "one" / "0").write_text('{"openai": "a secret"}')
+    backup(installation, tmp_path / "b.tar.gz")
+    with tarfile.open(tmp_path / "b.tar.gz") as archive:
+        held = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
+    assert not [name for name, content in held.items() if b"secret" in content and name != "manifest.json"]
+
+
+def test_keys_come_back_only_with_the_passphrase(installation: Path, tmp_path: Path) -> None:
+    (installation / "token").write_text("lt_the-operator")
+    right = SecretStr("correct horse battery")
+    made = backup(installation, tmp_path / "s.tar.gz", passphrase=right)
+    assert made["secrets"] is True
     with tarfile.open(tmp_path / "s.tar.gz") as archive:
-        assert "credentials.json" in archive.getnames()
+        held = b"".join(archive.extractfile(entry).read() for entry in archive)  # type: ignore[union-attr]
+    assert b"a secret" not in held
+    assert b"lt_the-operator" not in held
+    for wrong, code in ((None, "passphrase_needed"), (SecretStr("another passphrase"), "wrong_passphrase")):
+        with pytest.raises(BadInput) as caught:
+            restore(tmp_path / "s.tar.gz", tmp_path / "new", passphrase=wrong)
+        assert caught.value.code == code
+        assert not (tmp_path / "new").exists()
+    assert restore(tmp_path / "s.tar.gz", tmp_path / "bare", without_keys=True)["secrets"] is False
+    assert not (tmp_path / "bare" / "credentials.json").exists()
+    assert restore(tmp_path / "s.tar.gz", tmp_path / "new", passphrase=right)["secrets"] is True
+    assert (tmp_path / "new" / "credentials.json").read_text() == '{"openai": "a secret"}'
+    assert (tmp_path / "new" / "credentials.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "new" / "token").read_text() == "lt_the-operator"
+
+
+def test_a_short_passphrase_is_refused_and_nothing_is_left(installation: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="12 characters"):
+        backup(installation, tmp_path / "s.tar.gz", passphrase=SecretStr("short"))
+    assert not list(tmp_path.glob("*s.tar.gz*"))
+
+
+def test_the_configuration_goes_along_and_is_not_put_into_force(installation: Path, tmp_path: Path) -> None:
+    backup(installation, tmp_path / "b.tar.gz", config_dir=settings.config_dir())
+    restored = restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    assert restored["config"] == str(tmp_path / "new" / "config")
+    for name in ("models.yaml", "router.yaml", "prices.yaml"):
+        assert (tmp_path / "new" / "config" / name).read_text() == (settings.config_dir() / name).read_text()
 
 
 def test_a_backup_taken_while_receipts_are_written_is_consistent(installation: Path, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ FLOORS = {
     "lancelot.repricing": 5,
     "lancelot.analysis": 5,
     "lancelot.demo": 5,
+    "lancelot.sealed_keys": 2,
     "lancelot.backup": 5,
     "lancelot.upkeep": 5,
     "lancelot.costs": 6,

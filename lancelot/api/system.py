@@ -7,9 +7,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.concurrency import run_in_threadpool
 
+from lancelot import settings
 from lancelot.api.security import OperatorDep, ServicesDep, bearer_caller
 from lancelot.backup import backup
 from lancelot.demo.data import MOST
@@ -68,9 +69,11 @@ class Look(BaseModel):
 class Backup(BaseModel):
     """Where the archive goes, on the machine the server runs on."""
 
-    model_config = ConfigDict(extra="forbid")
-    path: str
-    keys: bool = False
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    path: str = Field(min_length=1, max_length=4096)
+    passphrase: SecretStr | None = Field(
+        default=None, description="With keys, encrypted with this; null leaves them out."
+    )
 
 
 @router.post("/system/doctor", summary="Check everything; mend what can be mended")
@@ -83,9 +86,11 @@ async def doctor(caller: OperatorDep, services: ServicesDep, body: Look | None =
 @router.post("/system/backup", summary="Write receipts, set-up and configuration into one file")
 async def write_backup(body: Backup, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
     """{"path", "bytes", "files", "receipts", "secrets"}; keys only when asked, weights never."""
-    target = Path(body.path)
+    target, config = Path(body.path), settings.config_dir()
     return await run_in_threadpool(
-        lambda: backup(services.data_dir, target, receipts=services.receipts, secrets=body.keys)
+        lambda: backup(
+            services.data_dir, target, receipts=services.receipts, passphrase=body.passphrase, config_dir=config
+        )
     )
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
 from lancelot import settings
 from lancelot.backup import backup as write_backup
 from lancelot.backup import restore as read_backup
 from lancelot.cli.connect import connect, running_server
 from lancelot.cli.output import Out, command
-from lancelot.errors import Conflict
+from lancelot.errors import BadInput, Conflict
 
 __all__ = ["register"]
+
+PASSPHRASE = "LANCELOT_BACKUP_PASSPHRASE"  # noqa: S105 a variable's name
 
 
 def doctor(out: Out, fix: Annotated[bool, typer.Option("--fix", help="Let REPAIR mend what it can.")] = False) -> int:
@@ -30,18 +35,34 @@ def doctor(out: Out, fix: Annotated[bool, typer.Option("--fix", help="Let REPAIR
     return 0 if found["ok"] else 1
 
 
+def ask_passphrase(*, twice: bool = False) -> SecretStr:
+    """The passphrase from the environment, else asked for in the terminal; never an argument, which others can see.
+
+    Raises:
+        BadInput: there is neither.
+    """
+    if given := os.environ.get(PASSPHRASE):
+        return SecretStr(given)
+    if not sys.stdin.isatty():
+        raise BadInput("A passphrase is needed for keys.", code="passphrase_needed", hint=f"Set {PASSPHRASE}.")
+    return SecretStr(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True))
+
+
 def backup(
     out: Out,
     file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, help="The archive to write.")],
-    keys: Annotated[bool, typer.Option("--keys", help="Include keys and tokens (keep the file private).")] = False,
+    keys: Annotated[bool, typer.Option("--keys", help="Include keys and token, encrypted with a passphrase.")] = False,
 ) -> int:
-    """Copy receipts, set-up and configuration into one file. Keys only when asked; weights never."""
+    """Copy receipts, set-up and configuration into one file. Keys only when asked and encrypted; weights never."""
     target = file.expanduser().resolve()
+    passphrase = ask_passphrase(twice=True) if keys else None
     if running_server() is not None:
         with connect() as server:
-            done = server.post("/system/backup", {"path": str(target), "keys": keys})
+            done = server.post(
+                "/system/backup", {"path": str(target), "passphrase": passphrase and passphrase.get_secret_value()}
+            )
     else:
-        done = write_backup(settings.data_dir(), target, secrets=keys)
+        done = write_backup(settings.data_dir(), target, passphrase=passphrase, config_dir=settings.config_dir())
     out.result(done, f"{done['receipts']} receipts and {done['files']} files are in {done['path']}.")
     return 0
 
@@ -50,11 +71,20 @@ def restore(
     out: Out,
     file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)],
     replace: Annotated[bool, typer.Option("--replace", help="Move an existing data folder aside first.")] = False,
+    without_keys: Annotated[bool, typer.Option("--without-keys", help="Leave encrypted keys where they are.")] = False,
 ) -> int:
     """Bring a backup back into an empty data folder. The console must be stopped."""
     if running_server() is not None:
         raise Conflict("The console is running on this data folder.", hint="Stop it first.", code="data_folder_in_use")
-    done = read_backup(file.expanduser().resolve(), settings.data_dir(), replace=replace)
+    source, folder = file.expanduser().resolve(), settings.data_dir()
+    passphrase = os.environ.get(PASSPHRASE)
+    given = SecretStr(passphrase) if passphrase else None
+    try:
+        done = read_backup(source, folder, replace=replace, passphrase=given, without_keys=without_keys)
+    except BadInput as problem:
+        if problem.code != "passphrase_needed" or not sys.stdin.isatty():
+            raise
+        done = read_backup(source, folder, replace=replace, passphrase=ask_passphrase())
     out.result(done, f"{done['receipts']} receipts and {done['files']} files are back in {done['data_dir']}.")
     return 0
 
