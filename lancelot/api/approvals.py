@@ -31,7 +31,7 @@ class Tool(BaseModel):
     """One call an agent wants to make."""
 
     model_config = ConfigDict(extra="forbid")
-    name: str
+    name: str = Field(min_length=1, max_length=200)
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 
