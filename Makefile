@@ -34,7 +34,9 @@ drill: .venv/.ready-dev ## kill, cut off and fill up everything; writes docs/rel
 	@RECEIPT_KILLS=50 $(BIN)/python -m pytest -q -p no:randomly --timeout 3600 tests/faults/test_receipts_kill.py
 
 fuzz: .venv/.ready-dev ## property tests and random input, far longer than in `make test`
-	@LANCELOT_FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest tests/redaction/test_redactor_properties.py -q --timeout 3600
+	@LANCELOT_FUZZ_EXAMPLES=$(or $(HTTP),500) $(BIN)/python -m pytest -q -p no:randomly --timeout 7200 tests/fuzz/test_http.py
+	@LANCELOT_FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -q -p no:randomly --timeout 7200 \
+		tests/fuzz/test_files.py tests/redaction/test_redactor_properties.py tests/redaction/test_stream.py
 
 done: .venv/.ready-dev ## every promise with the check that proves it
 	@$(BIN)/python -m tests.done
