@@ -31,7 +31,18 @@ def test_all_well() -> None:
     found = parts(WELL, LOW_DISK_BYTES)
     assert all(part.well for part in found.values())
     assert set(found) == set(
-        "set_up local_model flagship_fast flagship_deep receipts journal database comms configuration disk".split()
+        [
+            "set_up",
+            "local_model",
+            "flagship_fast",
+            "flagship_deep",
+            "receipts",
+            "journal",
+            "database",
+            "comms",
+            "configuration",
+            "disk",
+        ]
     )
 
 
