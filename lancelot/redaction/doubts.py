@@ -134,7 +134,7 @@ def believable(text: str, start: int, end: int, label: str, lexicon: dict[str, i
     return any(c.isdigit() for c in piece) or len(piece) > 2
 
 
-EXTENDED = frozenset({"PERSON", "ORG"})
+EXTENDED = frozenset({"PERSON", "ORG", "USERNAME", "ID"})
 _WORD_BEFORE = re.compile(r"(?<![\w@/.-])([^\W\d_a-z][^\W\d_]+(?:['’-][^\W\d_]+)?)[ -]$")
 _WORD_AFTER = re.compile(r"[ -]([^\W\d_a-z][^\W\d_]+(?:['’-][^\W\d_]+)?)(?![\w@/]|\.\w)")
 _LEGAL_FORM = re.compile(
@@ -144,6 +144,19 @@ _LEGAL_FORM = re.compile(
     r"Labs|Technologies)(?!\w)\.?"
 )
 _LONGEST_NAME = 40
+
+
+# The rest of what a guess caught in part: svc-print-07, d-haverstock, NL-448120.
+_RUN_BEFORE = re.compile(r"(?<![^\W_])(?:[A-Za-z0-9]+[-/_.])+$")
+_RUN_AFTER = re.compile(r"(?:[-/_.](?=[A-Za-z0-9])|(?<=[-_]))[A-Za-z0-9]+(?:[-/_.][A-Za-z0-9]+)*")
+_LOGIN = re.compile(r"[a-z]{1,12}(?:-[a-z]{1,16}){1,2}(?:-?\d{1,4})?")
+
+
+def _whole_run(text: str, start: int, end: int) -> tuple[int, int]:
+    """From blank to blank, as far as letters, digits and single joining signs reach."""
+    before = _RUN_BEFORE.search(text[max(0, start - _LONGEST_NAME) : start])
+    after = _RUN_AFTER.match(text, end, end + _LONGEST_NAME)
+    return start - len(before.group()) if before else start, after.end() if after else end
 
 
 def _name_like(word: str, lexicon: dict[str, int]) -> bool:
@@ -161,8 +174,11 @@ def extend(text: str, start: int, end: int, label: str, lexicon: dict[str, int])
     if label == "ORG":
         form = _LEGAL_FORM.match(text, end)
         return start, form.end() if form else end
+    if label in ("USERNAME", "ID"):
+        return _whole_run(text, start, end)
     if not text[start].isupper():
-        return start, end
+        joined = _whole_run(text, start, end)
+        return joined if _LOGIN.fullmatch(text, *joined) else (start, end)
     before = _WORD_BEFORE.search(text[max(0, start - _LONGEST_NAME) : start])
     if before and _name_like(before.group(1), lexicon):
         start -= len(before.group())

@@ -33,7 +33,7 @@ from lancelot.redaction.labels import Span
 
 __all__ = ["WEIGHTS_SHA256", "Tagger", "fold", "tokenize", "weights_path", "word_features", "word_shape"]
 
-WEIGHTS_SHA256 = "de54630741356dee128558d34f4c3d566977878d5c989494a92512a96d047bb9"
+WEIGHTS_SHA256 = "3bbbc35d32af24ee304d0d079aeed9579a5718eb68bd9a6473c8cecacac75664"
 
 Floats = npt.NDArray[np.float32]
 

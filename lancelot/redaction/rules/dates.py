@@ -70,11 +70,11 @@ _NUMERIC = re.compile(rf"(?<![\w./:-])({_DAY})([/.-])({_DAY})\2({_YEAR}|\d{{2}})
 _MONTH_YEAR = re.compile(r"(?<![\w./:-])(?:0?[1-9]|1[0-2])/(?:19|20)\d{2}(?![\w/-]|\.\d)")
 # A year or a weekday alone is a date where a preposition makes it one.
 _YEAR_ALONE = re.compile(
-    r"(?:in|since|until|till|from|of|born|circa|during)[ ]((?:19|20)\d{2})(?![\w%]|[-/.,:]\d|[ ](?:\w+s|"
-    r"of)\b)",
+    r"(?:in|since|until|till|from|of|born|circa|during|(?<=(?:19|20)\d\d )(?:to|and|bis))[ ]((?:19|20)\d{2})"
+    r"(?![\w%]|[-/.,:]\d|[ ](?:\w+s|of)\b)",
     re.I,
 )
-_YEAR_LEADS = frozenset({"in", "since", "until", "till", "from", "of", "born", "circa", "during"})
+_YEAR_LEADS = frozenset({"in", "since", "until", "till", "from", "of", "born", "circa", "during", "to", "and", "bis"})
 _DAY_ALONE = re.compile(
     r"(?:on|this|next|last|by|until|till|before|after|meet|from|since)[ ]((?:mon|tues|wednes|thurs|fri|"
     r"satur|sun)day)\b(?!s)",

@@ -30,8 +30,9 @@ _STRONG = (
     r"vin|vehicle id\w*|imei|imsi|iccid|meid|device id|serial|plate|kennzeichen|number plate|registration(?: plate)?|"
     r"frequent[ -]flyer|loyalty|library card|membership|donor(?: card)?|badge|warrant card|chart|specimen|"
     r"sample id|accession|"
-    r"encounter|hospital (?:number|no|id)|case|claim|docket|certificate|permit|prescription|rx|ndc|patient id|"
-    r"beneficiary id|claimant"
+    r"encounter|hosp(?:ital|\.)? (?:number|no|id)|case|claim|docket|certificate|permit|prescription|rx|ndc|patient id|"
+    r"beneficiary id|claimant|payroll|reference|codice (?:cliente|paziente)|num[eé]ro (?:de )?client|"
+    r"n[uú]mero de (?:cliente|socio|afiliado)|[^\W\d_]{3,20}(?:nummer|nr\b\.?)|aktenzeichen"
 )
 # These need a word such as number or id, or a sign, between them and the value.
 _WEAK = (
@@ -77,9 +78,10 @@ _BARE_ID = re.compile(
 )
 _HASHED = re.compile(r"(?<![\w&/#])#(?:[A-Z]{1,6}-?\d{3,}[\dA-Z-]*|\d{3,}-[A-Z\d-]{2,}|\d{5,}[A-Z]{1,3})(?![\w-])")
 _PLATE = re.compile(
-    r"\b(?:plates?|kennzeichen|registration|reg\.?|vehicle|car|van|truck|licen[sc]e plate)\b[^\n\d.;]{0,18}?[\s:#\"'(,]"
+    r"\b(?:plates?|kennzeichen|registration|reg\.?|vehicle|car|van|truck|lorry|trailer|anhänger|"
+    r"licen[sc]e plate)\b[^\n\d.;]{0,18}?[\s:#\"'(,]"
     r"((?-i:[A-ZÄÖÜ]{1,3}[ -][A-Z]{1,2}[ -]?\d{1,4}|[A-Z]{2}\d{2}[ -]?[A-Z]{3}|[A-Z]{1,3}[ -]?\d{2,4}[ -]?[A-Z]{0,3}|"
-    r"\d{1,4}[ -]?[A-Z]{2,3}[ -]?\d{0,4}))(?!\w|-\w)",
+    r"[A-Z]{1,3}[ -]\d{4}[ -][A-Z]|[A-Z]{3}[ -]\d{2}[A-Z]\d|\d{1,4}[ -]?[A-Z]{2,3}[ -]?\d{0,4}))(?!\w|-\w)",
     re.IGNORECASE,
 )
 _STRONG_STARTS = words(
@@ -89,7 +91,8 @@ _STRONG_STARTS = words(
     "enrollee numéro personnummer cpr cpf cnpj curp rfc dni nie nif nir bsn egn pesel codice personal bank acct",
     "account sort routing aba swift bic mandate creditor pension vin vehicle imei imsi iccid meid device serial plate",
     "kennzeichen number registration frequent loyalty library membership donor badge warrant chart specimen sample",
-    "accession encounter hospital case claim docket certificate permit prescription rx ndc patient claimant steuer",
+    "accession encounter hosp hospital reference payroll aktenzeichen codice número numero",
+    "case claim docket certificate permit prescription rx ndc patient claimant steuer",
     "steuerid ausweisnr versichertennr",
 )
 _WEAK_STARTS = words(
@@ -102,8 +105,21 @@ _WEAK_STARTS = words(
 )
 _ID = frozenset({"id"})
 _PLATE_WORDS = words(
-    "plate plates kennzeichen registration reg vehicle car van truck license",
+    "plate plates kennzeichen registration reg vehicle car van truck lorry trailer anhänger license",
 )
+# File numbers of courts, by their own form: 7 O 118/24, 1:24-cv-09913, [2024] EWCA Civ 877.
+_DOCKET = re.compile(
+    r"(?<![\w/.-])(?:\d{1,3} (?:[A-Z]{1,2}[a-z]{0,2}|[IVX]{1,4} Z[RB]|StR|BvR|HK O) \d{1,5}/(?:\d{2}|(?:19|20)\d{2})|"
+    r"(?:\d:)?\d{2,4}-(?:cv|cr|mc|bk|ap|md)-\d{3,6}(?:-[A-Z]{1,4})*|"
+    r"(?:\[(?:19|20)\d{2}\]|(?:19|20)\d{2}) (?:EWCA (?:Civ|Crim)|EWHC|UKSC|UKPC|UKUT|CSIH|CSOH|IESC|ONSC|ONCA|SCC|HCA|"
+    r"NSWSC) \d{1,5})(?![\w/-])"
+)
+_BIC = re.compile(
+    r"(?:BIC|SWIFT)(?:/(?:BIC|SWIFT))?(?:[ -]?code)?\b[\"']?[ :=]{1,3}[\"']?"
+    r"((?-i:[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?))(?!\w)",
+    re.I,
+)
+_BIC_WORDS = frozenset({"bic", "swift"})
 _STARTS = _STRONG_STARTS | _WEAK_STARTS
 _NOT_PERSONAL = re.compile(
     r"(?:order|invoice|ticket|tracking|purchase|part|article|model|bug|issue|build|product|test|use|"
@@ -135,10 +151,9 @@ _NAMED_USER = re.compile(r"user\W{1,4}[A-Za-z]", re.IGNORECASE)
 
 def _cued(scan: Scan) -> Iterator[re.Match[str]]:
     starts = scan.starts(_STARTS)
-    if "nummer" in scan.text:
-        starts = sorted(
-            {*starts, *(at for word, places in scan.places.items() if word.endswith("nummer") for at in places)}
-        )
+    if "nr" in scan.text or "nummer" in scan.text:
+        words = (places for word, places in scan.places.items() if word.endswith(("nummer", "nr")))
+        starts = sorted({*starts, *(at for places in words for at in places)})
     for start in starts:
         match = _CUED.match(scan.text, start)
         if match:
@@ -168,6 +183,10 @@ def identifiers(scan: Scan) -> Iterator[Span]:
             signed = pattern.match(text, start)
             if signed and not _NAMED_USER.match(signed.group()) and _identifying(signed.group("value"), False):
                 yield Span(*signed.span("value"), "ID", "id.cue")
+    for match in scan.near_numbers(_DOCKET, 16, 14):
+        yield Span(match.start(), match.end(), "ID", "id.docket")
+    for match in scan.matches(_BIC, _BIC_WORDS, 0, 40):
+        yield Span(match.start(1), match.end(1), "ID", "id.bic")
     if "#" in text:
         for match in _HASHED.finditer(text):
             yield Span(match.start(), match.end(), "ID", "id.hash")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
-from lancelot.redaction.rules.randomness import entropy, is_example, is_random, is_random_case
+from lancelot.redaction.rules.randomness import counts_up, entropy, is_example, is_random, is_random_case
 from lancelot.redaction.rules.scan import LONG, Scan
 
 __all__ = ["issued_keys"]
@@ -130,6 +130,12 @@ _CUSTOM = re.compile(
 )
 
 
+# Beyond this length a run in a row may be chance or padding.
+_NEVER_BY_CHANCE = 120
+# In the middle of encoded data a maker's mark is chance.
+_INSIDE_DATA = re.compile(r"[A-Za-z0-9+/]{24,}[+/]$")
+
+
 def _believable(key: str) -> bool:
     if key.startswith("xox"):
         return not is_example(key) and sum(c.isdigit() for c in key) > 8
@@ -137,6 +143,8 @@ def _believable(key: str) -> bool:
         tail = key[3:] if key[2] == "_" else key[2:]
         return not is_example(key) and (is_random(tail, 2.6) or (is_random_case(tail) and "_" not in tail))
     tail = key[6:] if len(key) > 24 else key
+    if len(key) < _NEVER_BY_CHANCE and counts_up(tail):
+        return False
     return entropy(tail) > 2.4 and not is_example(key)
 
 
@@ -145,7 +153,8 @@ def issued_keys(scan: Scan) -> Iterator[Span]:
     for run in scan.in_pieces(_RUN, LONG):
         start, word = run.start(), run.group()
         for match in _ISSUED.finditer(word):
-            if _LOCKED.search(word[: match.start()]):
+            before = word[: match.start()]
+            if _LOCKED.search(before) or _INSIDE_DATA.search(before):
                 continue
             if _believable(match.group()):
                 yield Span(start + match.start(), start + match.end(), "SECRET", "secret.prefix")

@@ -93,7 +93,8 @@ _OPEN_KEY = re.compile(
 )
 _OPEN_TOKEN = re.compile(r"(?:public|csrf|xsrf|next|page|continuation|sync|design|max)[_.-]?$", re.IGNORECASE)
 _CODE = re.compile(
-    r"[\w$]+(?:\.[\w$]+)*\(|^[\w$]+(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+$|^[A-Za-z_]+\[|^&?\w+;$|^[A-Z]+(?:_[A-Z]+)+$"
+    r"[\w$]+(?:\.[\w$]+)*\(|^[\w$]+(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+$|^[A-Za-z_]+\[|^&?\w+;$|^[A-Z]+(?:_[A-Z]+)+=?$|"
+    r"^\{0x"
 )
 _PATH = re.compile(
     r"^(?:[a-z]+://|\.{0,2}/|~/|[A-Za-z]:\\|@[\w/]+$)|^[\w./-]+\.(?:py|js|ts|go|java|json|ya?ml|pem|key|"
@@ -181,13 +182,17 @@ def _mixed(value: str) -> bool:
     return value[:1] != "(" and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
+# What `kind: SealedSecret` holds is encrypted for one cluster and made to be committed.
+_SEALED = re.compile(r"A[gQ][A-D][A-Za-z0-9+/]{60,}={0,2}")
+
+
 def assigned(scan: Scan) -> Iterator[Span]:
     """Values given to something called password, token, key, …; rule secret.password or secret.assigned."""
     text = scan.text
     low = text.lower()
     if not any(hint in low for hint in _HINTS) and (low.isascii() or not _FOREIGN.search(low)):
         return
-    examined = 0
+    examined, sealed = 0, "SealedSecret" in text
     for cue in _CUE.finditer(text):
         if cue.start() < examined:
             continue
@@ -221,11 +226,18 @@ def assigned(scan: Scan) -> Iterator[Span]:
             # With nothing but a blank between, "token" and "key" are nouns of the sentence more often than names.
             if plain and not quoted and not (_mixed(value) and (password or len(value) >= _CERTAINLY_RANDOM)):
                 continue
+            if sealed and _SEALED.match(value):
+                continue
             if _accept(value, password, quoted):
                 yield Span(start, end, "SECRET", "secret.password" if password else "secret.assigned")
                 break
 
 
+_NETWORK = re.compile(
+    r"\b(?:wi-?fi|wlan|hotspot|router)\b[^\n\"'`“„:=]{0,24}(?:\bis\b|\bist\b|:|=)\s{0,3}[\"'`“„]([^\s\"'`“”\n]{6,63})[\"'`”“]",
+    re.I,
+)
+_NETWORK_WORDS = words("wifi wi wlan hotspot router")
 _CODES = re.compile(
     r"\b(?:pin(?:[ -]?code)?|passcode|otp|tan|cvv2?|cvc2?|one[- ]time (?:code|password|pin)|"
     r"(?:verification|security|authori[sz]ation|access|log-?in|confirmation|auth(?:entication)?|sms|door|gate|alarm|"
@@ -269,6 +281,9 @@ def codes(scan: Scan) -> Iterator[Span]:
         return
     for match in scan.matches(_CODES, _CODE_WORDS, 48, 60):
         yield Span(match.start(1), match.end(1), "SECRET", "secret.code")
+    for match in scan.matches(_NETWORK, _NETWORK_WORDS, 3, 100):
+        if _accept(match.group(1), True, True):
+            yield Span(match.start(1), match.end(1), "SECRET", "secret.password")
 
 
 def statements(scan: Scan) -> Iterator[Span]:

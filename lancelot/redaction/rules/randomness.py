@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-__all__ = ["entropy", "is_digest", "is_example", "is_random", "is_random_case", "is_uuid"]
+__all__ = ["counts_up", "entropy", "is_digest", "is_example", "is_random", "is_random_case", "is_uuid"]
 
 _UUID = re.compile(r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
@@ -24,6 +24,19 @@ _SEQUENCE = re.compile(
     re.IGNORECASE,
 )
 _REPEATED = re.compile(r"(.)\1{5,}")
+
+
+# Six in a row up or down: in a real key once in a hundred million.
+_RUNS = re.compile(
+    "|".join(
+        row[at : at + 6]
+        for whole in ("01234567890", "abcdefghijklmnopqrstuvwxyz")
+        for row in (whole, whole[::-1])
+        for at in range(len(row) - 5)
+    )
+    + r"|([0-9A-Za-z])\1{5}",
+    re.IGNORECASE,
+)
 
 
 def entropy(text: str) -> float:
@@ -48,6 +61,11 @@ def is_example(text: str) -> bool:
         return True
     repeated = _REPEATED.search(text)
     return repeated is not None and (repeated.end() - repeated.start()) * 2 > len(text)
+
+
+def counts_up(key: str) -> bool:
+    """Whether six characters in a row count up or down, or are the same: a key made up for show."""
+    return _RUNS.search(key) is not None
 
 
 def _classes(c: str) -> int:
