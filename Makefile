@@ -32,6 +32,7 @@ bench: .venv/.ready-dev ## the benchmarks: ratios measured in one run
 drill: .venv/.ready-dev ## kill, cut off and fill up everything; writes docs/reliability.md
 	@$(BIN)/python -m tests.faults.drill_onboarding --write docs/reliability.md
 	@RECEIPT_KILLS=50 $(BIN)/python -m pytest -q -p no:randomly --timeout 3600 tests/faults/test_receipts_kill.py
+	@$(BIN)/python -m tests.faults.drill --write docs/reliability.md
 
 fuzz: .venv/.ready-dev ## property tests and random input, far longer than in `make test`
 	@LANCELOT_FUZZ_EXAMPLES=$(or $(HTTP),500) $(BIN)/python -m pytest -q -p no:randomly --timeout 7200 tests/fuzz/test_http.py

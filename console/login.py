@@ -16,7 +16,7 @@ def require_login() -> None:
     if who.login != "oidc":
         return
     email = str(st.user.get("email") or "").lower()
-    if not st.user.is_logged_in:
+    if not st.user.get("is_logged_in"):
         st.title("Lancelot")
         st.write("This console asks who you are before it shows anything.")
         st.button("Log in", on_click=st.login, type="primary", icon=":material/login:")

@@ -65,3 +65,34 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     ended = start("serve", tmp_path / "data", settings.config_dir())
     assert ended.returncode == 1
     assert "Traceback" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_other_machines_are_not_let_in_without_a_login(command: str, tmp_path: Path) -> None:
+    words = ["--server.address", "0.0.0.0"] if command == "console" else []
+    port = str(free_port())
+    ended = subprocess.run(
+        [sys.executable, *COMMANDS[command], port, *words],
+        cwd=PROJECT,
+        env=os.environ | {"LANCELOT_DATA_DIR": str(tmp_path / "data"), "LANCELOT_HOST": "0.0.0.0"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 1, said
+    assert "login_needed" in said
+    assert "Traceback" not in said
+    assert "external IP" not in said, "Streamlit asks the internet for this machine's address"
+    assert not (tmp_path / "data" / "lancelot.duckdb").exists()
+
+
+def test_the_local_service_is_not_let_out_either(tmp_path: Path) -> None:
+    words = ["-m", "local_models.service", "--weights", str(tmp_path / "none.gguf"), "--host", "0.0.0.0"]
+    ended = subprocess.run(
+        [sys.executable, *words], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert "private_network_needed" in ended.stderr
+    assert "Traceback" not in ended.stderr
