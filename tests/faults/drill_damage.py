@@ -1,0 +1,135 @@
+"""Every file of the data folder damaged in turn: the next start recovers, or says in words what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from local_models.errors import ModelError
+from local_models.gguf import GgufFile
+from local_models.lockfile import default_lock_path, load_lock
+from tests.faults.world import Section, World, told_in_words
+
+__all__ = ["damage"]
+
+Damage = Callable[[Path], None]
+
+
+def garbage(path: Path) -> None:
+    """The middle of the file becomes something else."""
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 64] = b"\xde\xad\xbe\xef" * 16
+    path.chmod(0o600)
+    path.write_bytes(bytes(content))
+
+
+def cut(path: Path) -> None:
+    """The second half is gone."""
+    content = path.read_bytes()
+    path.chmod(0o600)
+    path.write_bytes(content[: len(content) // 2])
+
+
+def header(path: Path) -> None:
+    """The beginning is zeros, as after a power cut."""
+    content = bytearray(path.read_bytes())
+    content[:4096] = b"\0" * min(4096, len(content))
+    path.chmod(0o600)
+    path.write_bytes(bytes(content))
+
+
+def one(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    assert found, f"{pattern} is not there"
+    return found[-1]
+
+
+# file -> (pattern, damage, whether the chain of receipts must notice)
+FILES: dict[str, tuple[str, Damage, bool]] = {
+    "database, header": ("lancelot.duckdb", header, False),
+    "database, cut off": ("lancelot.duckdb", cut, False),
+    "database's WAL": ("lancelot.duckdb.wal", garbage, False),
+    "journal, open segment": ("journal/*.jsonl", garbage, True),
+    "journal, cut off": ("journal/*.jsonl", cut, True),
+    "sealed Parquet segment": ("journal/*.parquet", garbage, True),
+    "chain's head": ("journal.head", garbage, False),
+    "snapshot": ("onboarding/onboarding.json", garbage, False),
+    "snapshot's counters": ("onboarding/guards.json", garbage, False),
+    "keys of applications": ("keys.json", garbage, False),
+    "provider key": ("credentials.json", garbage, False),
+    "server's lock file": ("lancelot.lock", garbage, False),
+    "weights": ("models/*/*.gguf", garbage, False),
+}
+
+
+def prepared(world: World) -> Path:
+    """A folder with a sealed segment, an open one, a WAL and an application key."""
+    from lancelot.store.ledger import ReceiptStore
+    from lancelot.store.receipts import Receipt
+
+    folder = world.copy("damage")
+    world.lancelot(folder, "keys", "add", "shop")
+    store = ReceiptStore(folder, seal_at=20)
+    for number in range(50):
+        store.write(Receipt(request_id=f"r{number}"))
+    store.flush(30)
+    wal = folder / "lancelot.duckdb.wal"
+    held = wal.read_bytes() if wal.exists() else b"\0" * 4096
+    store.close()
+    if not wal.exists():  # closing folds it into the database; a kill would have left it
+        wal.write_bytes(held)
+    return folder
+
+
+def damage(world: World, number: int = 0) -> Section:
+    section = Section(
+        "damage", "Damaged files", ("what is damaged", "status", "doctor", "receipts", "recovered or said in words")
+    )
+    import shutil
+
+    origin = prepared(world)
+    for name, (pattern, hurt, noticed) in FILES.items():
+        folder = Path(shutil.copytree(origin, origin.with_name("hurt"), dirs_exist_ok=False))
+        try:
+            hurt(one(folder, pattern))
+            status = world.lancelot(folder, "status", "--json")
+            doctor = world.lancelot(folder, "doctor", "--json")
+            receipts = world.lancelot(folder, "receipts", "verify", "--json")
+            rows = json.loads(doctor.stdout)["checks"] if doctor.stdout else []
+            bad = [row["title"] for row in rows if not row["ok"]]
+            chain = json.loads(receipts.stdout)["ok"] if receipts.stdout else None
+            good = all("Traceback" not in done.stderr for done in (status, doctor, receipts))
+            good = good and (status.returncode == 0 or told_in_words(status))
+            good = good and (not noticed or chain is False)
+            state = json.loads(status.stdout)["onboarding"]["state"] if status.stdout else status.stderr.strip()[:70]
+            told = f"names {', '.join(bad)}" if bad else "all well" if rows else doctor.stderr.strip()[:70]
+            section.add(good, name, state, told, {True: "whole", False: "damage named", None: "-"}[chain])
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    shipped(section)
+    return section
+
+
+def shipped(section: Section) -> None:
+    """What ships with the product: the models' lock file and the adapter."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as scratch:
+        lock = Path(scratch) / "models.lock.yaml"
+        lock.write_bytes(default_lock_path().read_bytes())
+        cut(lock)
+        section.add(*_said(lambda: load_lock(lock), "lock file of the models"))
+        adapter = Path(scratch) / "adapter.gguf"
+        adapter.write_bytes((default_lock_path().parent / "adapters" / "lancelot-utility-lora.gguf").read_bytes())
+        header(adapter)
+        section.add(*_said(lambda: GgufFile(adapter), "adapter"))
+
+
+def _said(read: Callable[[], object], name: str) -> tuple[bool, str, str, str, str]:
+    try:
+        read()
+    except ModelError as problem:
+        return True, name, problem.code, problem.title[:70], "-"
+    return False, name, "taken as good", "-", "-"
