@@ -33,7 +33,7 @@ from lancelot.redaction.labels import Span
 
 __all__ = ["WEIGHTS_SHA256", "Tagger", "fold", "tokenize", "weights_path", "word_features", "word_shape"]
 
-WEIGHTS_SHA256 = "3bbbc35d32af24ee304d0d079aeed9579a5718eb68bd9a6473c8cecacac75664"
+WEIGHTS_SHA256 = "a0ee759d896b54d1b4af6fd51573b867990e05503157ff37ab091cce7b89a98e"
 
 Floats = npt.NDArray[np.float32]
 
