@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from lancelot.chat import Answer, ChatRequest, Chunk, Usage
 from lancelot.providers.base import Deadline, Provider
-from lancelot.providers.prices import cost, estimate
+from lancelot.providers.prices import cost, estimate, local_cost
 from lancelot.providers.profiles import ProviderProfile
 from lancelot.routing.breaker import Breaker
 from lancelot.routing.decision import LaneState
@@ -119,10 +119,9 @@ class Brains:
     def price(self, attempt: Attempt, journey: Journey) -> None:
         """Fill in what an attempt cost: the price list for the flagship, power for the local model."""
         if attempt.lane is Lane.LOCAL:
-            hourly = journey.policy.power_usd_per_hour
-            if hourly is not None and attempt.provider_ms is not None:
-                hours = Decimal(str(round(attempt.provider_ms, 3))) / Decimal(3_600_000)
-                attempt.cost_usd, attempt.price_version = hourly * hours, "power"
+            powered = local_cost(attempt.provider_ms, journey.policy.power_usd_per_hour)
+            if powered is not None:
+                attempt.cost_usd, attempt.price_version = powered.usd, powered.version
             return
         priced = cost(attempt.model or "", attempt.usage, journey.config.prices)
         attempt.cost_usd, attempt.price_version = priced.usd, priced.version

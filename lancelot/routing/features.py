@@ -22,29 +22,27 @@ _CODE = re.compile(
 _MATH = re.compile(r"\\(?:frac|sqrt|sum|int|le|ge|cdot|text|begin)|\$[^$\n]+\$|[=<>≤≥^∑√∫]|\d\s*[-+*/]\s*\d")
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.M)
 _CHOICE = re.compile(r"^\s*\(?[A-J][.):]\s", re.M)
+
+
+def words_of(lowered: str) -> list[str]:
+    """Lower-cased words and numbers in order; letters beyond a-z are left to the callers' own substring tests."""
+    return _WORD.findall(lowered)
+
+
 # little words of English, and of other languages written with its letters
-_ENGLISH = frozenset(
-    "the a an of to is are and this that my for in it what how do does with your me you be can".split()
-)
-_ELSEWHERE = frozenset(
-    (
-        *"der die das den dem des ein eine und nicht ist ich mein bitte mit von wie kann darf auf nur diese dieses".split(),
-        *"le les un une est mon ma ce cette pas je vous du et que qui quels dans sur peut puis".split(),
-        *"el los las una mi es por que para con del esta este puede como qué sin lo al".split(),
-        *"il gli di della non per mio che sono questo questa posso da e o os da um uma meu minha para com".split(),
-        *"het een niet van mijn op dit jest nie moje czy na się bir bu ve ne".split(),
-    )
+_ENGLISH = words_of("the a an of to is are and this that my for in it what how do does with your me you be can")
+_ELSEWHERE = words_of(
+    "der die das den dem des ein eine und nicht ist ich mein bitte mit von wie kann darf auf nur diese dieses "
+    "le les un une est mon ma ce cette pas je vous du et que qui quels dans sur peut puis "
+    "el los las una mi es por para con del esta este puede como sin lo al "
+    "il gli di della non per mio che sono questo questa posso da e o os um uma meu minha com "
+    "het een niet van mijn op dit jest nie moje czy na bir bu ve ne"
 )
 _CODE_SIGNS = frozenset("`(#=;{}*")  # without one of these there is no code to count
 _MATH_SIGNS = frozenset("\\$=<>≤≥^∑√∫+*/-")
 _CONSTRAINT = frozenset(
     ("must", "should", "only", "never", "without", "unless", "except", "exactly", "least", "most", "not", "cannot")
 )
-
-
-def words_of(lowered: str) -> list[str]:
-    """Lower-cased words and numbers in order; letters beyond a-z are left to the callers' own substring tests."""
-    return _WORD.findall(lowered)
 
 
 @dataclass(frozen=True, slots=True)

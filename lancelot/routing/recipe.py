@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lancelot.routing.features import Features
+from lancelot.routing.rules import fired, rule_book
 from lancelot.routing.score import score
 from lancelot.routing.scorer import PRIOR_POWER, SIGNALS, TEMPERATURE, Scorer, signal_row
 from lancelot.routing.vectors import (
@@ -300,7 +301,9 @@ def cross_validate(rows: Rows, say: Callable[[str], None] = print) -> dict[str, 
         model = Scorer(learn(rows, rows.fold != fold))
         for index in np.flatnonzero(rows.fold == fold):
             found["gain"][index] = model.gain(rows.prompts[index])
-            found["score"][index] = score(Features.of_text(rows.prompts[index]), learned=model).deep
+            features = Features.of_text(rows.prompts[index])
+            risk = "high" if any(rule.level == "high" for rule in fired(rule_book().risk, features)) else "low"
+            found["score"][index] = score(features, learned=model, risk=risk).deep
         say(f"fold {fold + 1} of {FOLDS}")
     for fold in range(FOLDS):
         weights = with_signals({}, rows, found["gain"], rows.fold != fold)

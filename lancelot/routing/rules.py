@@ -24,7 +24,7 @@ _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 class Looked(NamedTuple):
-    """A request as the rules see it: lower-cased text, its words, their beginnings, and whether it may not be English."""
+    """A request as the rules see it: its text and words, their beginnings, and whether it may not be English."""
 
     lowered: str
     vocabulary: frozenset[str]

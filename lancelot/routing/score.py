@@ -101,7 +101,9 @@ def score(
         moved += FOLLOW_UP
         reasons.append(f"an earlier answer did not do ({follow_up}): more need for the deep lane")
     if risk == "high" and features.choices < EXAM_CHOICES:
-        moved += HIGH_RISK
+        moved += HIGH_RISK * (
+            1 - found.trust
+        )  # where outcomes speak they have the word; the lane itself is a hard rule
         reasons.append("a high risk: more need for the deep lane")
     known = found.known or moved != 0.0 or bool(priors and task in priors)
     deep = _history(_squash(steps + moved), task, priors, policy, reasons) if known else 0.5

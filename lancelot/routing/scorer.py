@@ -36,7 +36,7 @@ class Learned:
         known: False when the prompt is unlike everything learnt from.
         task, confidence: the likeliest task type and its probability.
         likeness: similarity (cosine) to the nearest task type.
-        trust: 0..1, how much of what was learnt applies to a prompt of this likeness.
+        trust: 0..1, how much of what was learnt applies to a prompt of this likeness; 0 when not known.
         wrong: chance (0..1) that the fast answer is wrong given its failure signals; None without signals.
         escalate: 0..1, the same around the chance at which escalating pays (0.5 there); None without signals.
     """
@@ -88,7 +88,9 @@ class Scorer:
             escalate = _around(wrong, self._half)
         known = likeness >= self._least and self._familiar(words)
         trust = min(1.0, max(0.0, (likeness - self._least) / (self._usual - self._least)))
-        return Learned(need if known else 0.5, known, self._types[best], confidence, likeness, trust, wrong, escalate)
+        return Learned(
+            need if known else 0.5, known, self._types[best], confidence, likeness, trust * known, wrong, escalate
+        )
 
     def _familiar(self, words: list[str]) -> bool:
         """Whether at least half of the words were ever seen."""

@@ -17,6 +17,7 @@ from typing import Any, cast, get_args
 
 from lancelot.chat import ChatRequest, Message
 from lancelot.errors import BadInput, LancelotError, LocalModelError, NotFound
+from lancelot.providers.prices import local_cost
 from lancelot.redaction.finding import Mode
 from lancelot.routing.brains import Brains
 from lancelot.routing.context import RequestContext
@@ -104,6 +105,9 @@ class UtilityTasks:
         finally:
             taken = round(milliseconds_since(began), 3)
             receipt.latency = Latency(provider_ms=taken, total_ms=taken)
+            powered = local_cost(taken, policy.power_usd_per_hour)
+            if powered is not None:
+                receipt.cost_usd, receipt.price_version = powered.usd, powered.version
             receipt.model = getattr(self._brains.local, "model_id", None)
             await self._recorder.write(None, receipt)
         return dict(answer) | {"receipt_id": receipt.id} | ({"below_bar": True} if under_bar else {})
