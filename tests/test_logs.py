@@ -10,6 +10,8 @@ import orjson
 import pytest
 
 from lancelot.logs import LARGEST, LOG_FILE, OLDER, OURS, Human, Json, PrivateFile, configure_logs, request_id
+from tests.api.conftest import serve
+from tests.fakes import FakeProvider
 
 SECRET = "sk-in-an-exception-1234567890"
 
@@ -96,3 +98,18 @@ def test_a_folder_that_cannot_be_written_is_no_crash(tmp_path: Path) -> None:
     configure_logs(tmp_path)
     logging.getLogger("lancelot.x").warning("still said")
     assert Human().format(logging.LogRecord("a", logging.INFO, "", 0, "b", None, None))
+
+
+def test_one_id_leads_from_the_answer_over_the_receipt_to_the_log(tmp_path: Path, data_folder: Path) -> None:
+    configure_logs(tmp_path)
+    with serve(data_folder, FakeProvider("Understood.")) as gateway:
+        body = {"model": "lancelot-fast", "messages": [{"role": "user", "content": "Hello"}]}
+        told = {"X-Request-ID": "shop-17"}
+        answer = gateway.call("POST", "/v1/chat/completions", json=body, headers=told)
+        gateway.call("GET", "/v1/models", headers={"X-Request-ID": "no plain word"})
+    logged = [line for line in lines(tmp_path) if line["what"] == "request"]
+    first = next(line for line in logged if line["route"] == "/v1/chat/completions")
+    assert first["request_id"] == answer.headers["x-lancelot-request"]
+    assert first["receipt"] == answer.headers["x-lancelot-receipt"]
+    assert first["caller_request_id"] == "shop-17"
+    assert "caller_request_id" not in logged[-1]

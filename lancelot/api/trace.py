@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 
@@ -10,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lancelot.api.doors import is_api
 from lancelot.api.errors import error_response
-from lancelot.errors import LancelotError
+from lancelot.errors import LancelotError, NotReady
 from lancelot.logs import request_id
 from lancelot.store.receipts import new_id
 
@@ -18,6 +19,12 @@ __all__ = ["Trace"]
 
 log = logging.getLogger(__name__)
 QUIET = frozenset({"/system/health", "/system/ready", "/system/status", "/metrics"})  # asked every few seconds
+
+
+class Stopping(NotReady):
+    code = "stopping"
+    title = "Lancelot is being stopped."
+    hint = "Send the request again once it runs."
 
 
 class Trace:
@@ -53,6 +60,10 @@ class Trace:
 
         try:
             await self._app(scope, receive, noted)
+        except asyncio.CancelledError:  # the server stops and has waited long enough
+            if status:
+                raise
+            await error_response(scope["path"], Stopping(request_id=own))(scope, receive, noted)
         except Exception:
             log.exception("a request failed in a way nobody expected")
             if status:
