@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["plain"]
+__all__ = ["plain", "without_pictures"]
 
 _MARKS = re.compile(r"([!-/:-@\[-`{-~])")
 
@@ -12,3 +12,8 @@ _MARKS = re.compile(r"([!-/:-@\[-`{-~])")
 def plain(text: object) -> str:
     """The text for a place that reads Markdown, every mark escaped; line breaks stay."""
     return _MARKS.sub(r"\\\1", str(text)).replace("\n", "  \n")
+
+
+def without_pictures(text: str) -> str:
+    """Markdown of a model, as it is but for pictures: fetching one would tell its server what the address says."""
+    return text.replace("![", r"!\[")
