@@ -26,6 +26,7 @@ def find(text: str, scan: Scan | None = None) -> list[Span]:
     found += handles.handles(scan)
     found += addresses.facilities(scan)
     found += dates.dates(scan)
+    found += identifiers.bank_codes(scan)
     if scan.has_digit:
         found += formal.cards(scan)
         found += formal.ibans(scan)

@@ -126,14 +126,16 @@ def believable(text: str, start: int, end: int, label: str, lexicon: dict[str, i
     if label == "PHONE":
         return digits >= 5
     if label == "ID":
-        return digits >= (4 if piece.isdigit() else 2) and not is_uuid(piece)
+        return digits >= (4 if piece.isdigit() else 2) and not is_uuid(piece) and not _PRESSURE.fullmatch(piece)
     if label == "SECRET":
         return _secret(piece, text[max(0, start - 40) : start])
     if label == "USERNAME":
-        return len(piece) > 1 and not piece.isdigit() and piece not in ("ed25519", "rsa")
+        return len(piece) > 1 and not piece.isdigit() and not _KEY_KIND.search(piece)
     return any(c.isdigit() for c in piece) or len(piece) > 2
 
 
+_PRESSURE = re.compile(r"\d{2,3}/\d{2,3}")  # of blood
+_KEY_KIND = re.compile(r"^(?:ssh-|ecdsa-)?(?:ed25519|rsa|dss)$|@sha\d{3}$")
 EXTENDED = frozenset({"PERSON", "ORG", "USERNAME", "ID"})
 _WORD_BEFORE = re.compile(r"(?<![\w@/.-])([^\W\d_a-z][^\W\d_]+(?:['’-][^\W\d_]+)?)[ -]$")
 _WORD_AFTER = re.compile(r"[ -]([^\W\d_a-z][^\W\d_]+(?:['’-][^\W\d_]+)?)(?![\w@/]|\.\w)")
@@ -175,7 +177,8 @@ def extend(text: str, start: int, end: int, label: str, lexicon: dict[str, int])
         form = _LEGAL_FORM.match(text, end)
         return start, form.end() if form else end
     if label in ("USERNAME", "ID"):
-        return _whole_run(text, start, end)
+        whole = _whole_run(text, start, end)
+        return whole if label == "ID" or "/" not in text[whole[0] : whole[1]] else (start, end)
     if not text[start].isupper():
         joined = _whole_run(text, start, end)
         return joined if _LOGIN.fullmatch(text, *joined) else (start, end)

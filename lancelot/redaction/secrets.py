@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from lancelot.redaction.labels import Span
 from lancelot.redaction.rules.keys import issued_keys
 from lancelot.redaction.rules.passwords import assigned, codes, pairs, statements
-from lancelot.redaction.rules.randomness import is_example, is_random
+from lancelot.redaction.rules.randomness import counts_up, is_example, is_random
 from lancelot.redaction.rules.scan import Scan
 
 __all__ = ["find"]
@@ -44,7 +44,7 @@ _SHORTEST_ENCODED_KEY = 100
 _DER_KEY = re.compile(rb"\x30(?:[\x2e-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re.S)
 # A fingerprint says what it is, right before it.
 _FINGERPRINT = re.compile(
-    r"(?:sha-?\d{1,3}|md5|integrity|checksum|digest|etag|hash|commit|rev(?:ision)?|fingerprint|resolved|nonce-)"
+    r"(?:sha-?\d{1,3}|md5|integrity|checksum|digest|etag|hash|commit|rev(?:ision)?|fingerprint|resolved|nonce-|\bh1:)"
     r"[\"']?[\s:=\-@\"'(]{0,4}$",
     re.IGNORECASE,
 )
@@ -103,7 +103,7 @@ def _blobs(scan: Scan) -> Iterator[Span]:
         )
         if neighbours or not (any(map(str.isupper, blob)) and any(map(str.islower, blob))):
             continue
-        if not is_random(blob.rstrip("="), 3.9) or is_example(blob):
+        if not is_random(blob.rstrip("="), 3.9) or is_example(blob) or counts_up(blob):
             continue
         if not _FINGERPRINT.search(text[max(0, start - 24) : start]):
             yield Span(start, end, "SECRET", "secret.random")

@@ -27,6 +27,12 @@ CUED = [
     ("student ID: {}", "s1844172"),
     ("SSN {}", "219099999"),
     ("Licence plate {}", "B-KM 4417"),
+    ("trailer {}", "TKW 41Z8"),
+    ("hosp. no. {}", "66-31-2207"),
+    ("payroll {}", "40917"),
+    ("codice cliente {}", "660-17-IT"),
+    ("klantnummer is {}", "NL-330187"),
+    ("under reference {}", "33/417/20055"),
 ]
 
 
@@ -53,6 +59,10 @@ def test_after_a_cue(frame: str, value: str) -> None:
         "54.5269 N, 3.0171 W",
         "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
         "0x52908400098527886E0F7030069857D2E4169EE7",
+        "14 C 302/24",
+        "3 StR 44/23",
+        "1:23-cv-04471",
+        "[2021] EWCA Civ 1204",
     ],
 )
 def test_known_without_a_cue(value: str) -> None:
@@ -146,6 +156,12 @@ def test_addresses(address: str) -> None:
 )
 def test_no_addresses(text: str) -> None:
     assert labelled(text, "ADDRESS") == []
+
+
+def test_bank_codes_by_their_cue() -> None:
+    assert labelled("BIC GENODEF1ERG, please", "ID") == ["GENODEF1ERG"]
+    assert labelled("SWIFT/BIC: PBNKDEFF", "ID") == ["PBNKDEFF"]
+    assert not labelled("Swift: language of the year", "ID")
 
 
 def test_facilities() -> None:

@@ -131,6 +131,22 @@ def test_quiet_on_what_is_none(text: str) -> None:
     assert found(text, secrets.find) == []
 
 
+@pytest.mark.parametrize("tail", ["abcdef", "123456", "654321", "fffffff"])
+def test_keys_that_count_are_made_up(tail: str) -> None:
+    assert not found(f"ghp_{_mixed(30 - len(tail))}{tail}{_mixed(6)}", secrets.find)
+
+
+def test_a_network_and_its_quoted_password() -> None:
+    assert ("SECRET", "heron-Gravel-71") in found('the wifi is "heron-Gravel-71", ask at the desk', secrets.find)
+    assert not found('the wifi is "down" again and the router is "rebooting"', secrets.find)
+
+
+def test_sealed_secrets_and_hashes_of_lock_files_stay() -> None:
+    sealed = "Ag" + "B" + _mixed(180)
+    assert not found(f"kind: SealedSecret\nspec:\n  encryptedData:\n    TOKEN: {sealed}=\n", secrets.find)
+    assert not found(f"github.com/a/b v0.9.1 h1:{_mixed(43)}=", secrets.find)
+
+
 def test_lines_of_encoded_data_are_data() -> None:
     picture = "\n".join(_mixed(76) for _ in range(6))
     assert found(picture, secrets.find) == []

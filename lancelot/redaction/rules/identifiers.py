@@ -12,7 +12,7 @@ from lancelot.redaction.labels import Span
 from lancelot.redaction.rules.scan import Scan
 from lancelot.redaction.rules.words import words
 
-__all__ = ["identifiers"]
+__all__ = ["bank_codes", "identifiers"]
 
 # These name an identifier by themselves; the value may follow at once.
 _STRONG = (
@@ -30,7 +30,8 @@ _STRONG = (
     r"vin|vehicle id\w*|imei|imsi|iccid|meid|device id|serial|plate|kennzeichen|number plate|registration(?: plate)?|"
     r"frequent[ -]flyer|loyalty|library card|membership|donor(?: card)?|badge|warrant card|chart|specimen|"
     r"sample id|accession|"
-    r"encounter|hosp(?:ital|\.)? (?:number|no|id)|case|claim|docket|certificate|permit|prescription|rx|ndc|patient id|"
+    r"encounter|hosp(?:ital|\.)? (?:number|no\.?|id)|case|claim|docket|certificate|permit|prescription|rx|ndc|"
+    r"patient id|"
     r"beneficiary id|claimant|payroll|reference|codice (?:cliente|paziente)|num[eé]ro (?:de )?client|"
     r"n[uú]mero de (?:cliente|socio|afiliado)|[^\W\d_]{3,20}(?:nummer|nr\b\.?)|aktenzeichen"
 )
@@ -131,6 +132,12 @@ _UNITS = re.compile(
     r"d|y|yr|yrs|w|%)?$",
     re.I,
 )
+# A file's name or a version, whatever word stands before it.
+_FILE_NAME = re.compile(
+    r"\.(?:whl|t?gz|zip|tar|py|js|ts|json|txt|csv|pdf|docx?|xlsx?|pptx?|png|jpe?g|gif|svg|log|md|ya?ml|toml|html?|"
+    r"exe|deb|rpm|jar|so|dll|sql)$|^v?\d{1,3}\.\d{1,3}\.\d{1,3}$",
+    re.I,
+)
 _YEARLIKE = re.compile(r"(?:19|20)\d{2}$")
 
 
@@ -139,7 +146,7 @@ def _identifying(value: str, strong: bool) -> bool:
     digits = sum(c.isdigit() for c in value)
     if digits < (3 if strong else 4) and not (digits >= 2 and len(value) >= 6):
         return False
-    if _YEARLIKE.fullmatch(value) or (_UNITS.fullmatch(value) and not value.isdigit()):
+    if _FILE_NAME.search(value) or _YEARLIKE.fullmatch(value) or (_UNITS.fullmatch(value) and not value.isdigit()):
         return False
     if value.isdigit() and digits < (4 if strong else 5):
         return False
@@ -158,6 +165,12 @@ def _cued(scan: Scan) -> Iterator[re.Match[str]]:
         match = _CUED.match(scan.text, start)
         if match:
             yield match
+
+
+def bank_codes(scan: Scan) -> Iterator[Span]:
+    """Codes of banks after BIC or SWIFT; they need no digit. Label ID, rule id.bic."""
+    for match in scan.matches(_BIC, _BIC_WORDS, 0, 40):
+        yield Span(match.start(1), match.end(1), "ID", "id.bic")
 
 
 def identifiers(scan: Scan) -> Iterator[Span]:
@@ -185,8 +198,6 @@ def identifiers(scan: Scan) -> Iterator[Span]:
                 yield Span(*signed.span("value"), "ID", "id.cue")
     for match in scan.near_numbers(_DOCKET, 16, 14):
         yield Span(match.start(), match.end(), "ID", "id.docket")
-    for match in scan.matches(_BIC, _BIC_WORDS, 0, 40):
-        yield Span(match.start(1), match.end(1), "ID", "id.bic")
     if "#" in text:
         for match in _HASHED.finditer(text):
             yield Span(match.start(), match.end(), "ID", "id.hash")

@@ -161,5 +161,5 @@ def issued_keys(scan: Scan) -> Iterator[Span]:
         for match in _CUSTOM.finditer(word):
             tail = match.group(1)
             mixed = any(c.isupper() for c in tail) and any(c.islower() for c in tail)
-            if mixed and is_random(tail, 3.4) and not is_example(match.group()):
+            if mixed and is_random(tail, 3.4) and not is_example(match.group()) and not counts_up(tail):
                 yield Span(start + match.start(), start + match.end(), "SECRET", "secret.custom")

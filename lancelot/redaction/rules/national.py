@@ -63,7 +63,7 @@ _DEGREES = re.compile(
 )
 _FINE = re.compile(r"\d\.\d{3}")
 _NAMED_DEGREES = re.compile(
-    r"[\"']?\b(?:lat(?:itude)?|lon(?:g(?:itude)?)?|lng)[\"']?\s*[:=]\s*[\"']?([-+]?\d{1,3}\.\d{3,10})", re.IGNORECASE
+    r"[\"']?\b(?:lat(?:itude)?|lon(?:g(?:itude)?)?|lng)[\"']?\s*[:= ]\s*[\"']?([-+]?\d{1,3}\.\d{3,10})", re.IGNORECASE
 )
 _SHORTEST_WALLET = 25
 _WALLET = re.compile(
