@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -84,7 +85,7 @@ def today() -> None:
             stale_note(as_of, f"{problem.title} {problem.hint}")
         totals, limits = found["summary"]["totals"], found["limits"]
         day = limits.get("daily", {})
-        requests, spent, used, saved = st.columns(4)
+        requests, spent, used, saved = st.columns([3, 3, 3, 4])
         requests.metric("Requests today", f"{totals['requests']:,}", help="Since midnight, UTC")
         spent.metric(
             "Spent today",
@@ -115,7 +116,9 @@ def today() -> None:
         if found["banner"]:
             st.warning(found["banner"], icon=":material/savings:")
         if totals["unpriced_calls"]:
-            st.caption(f"{totals['unpriced_calls']:,} calls have no known price; they count against token budgets.")
+            many = totals["unpriced_calls"]
+            have = "call has" if many == 1 else "calls have"
+            st.caption(f"{many:,} {have} no known price: not in the sum, but counted against token budgets.")
         by_lane(found["summary"]["groups"])
 
 
@@ -139,8 +142,15 @@ def savings_words(saved: Any) -> str:
     """“$1.20 to $1.60”, or that nothing can be said yet."""
     if not saved:
         return "–"
-    low, high = money(saved[0]), money(saved[1])
+    low, high = (short(Decimal(amount)) for amount in saved)
     return low if low == high else f"{low} to {high}"
+
+
+def short(amount: Decimal) -> str:
+    """Dollars to two significant digits below a dollar: a range is an estimate, its digits say nothing."""
+    if abs(amount) >= 1 or amount == 0:
+        return f"${amount:,.2f}"
+    return f"${round(amount, 1 - amount.adjusted()):f}"
 
 
 def renewal(limit: dict[str, Any]) -> datetime:

@@ -16,7 +16,7 @@ ASKS = (
         what="Pay invoice 4711 to <ORG_1>: 1,280.00 EUR",
         tools=(ToolCall(name="transfer_money", arguments={"amount_eur": 1280.0, "iban": "<IBAN_1>"}),),
         risk="high",
-        reasons=("moves money", "the rule `wires` asks for a person"),
+        reasons=("moves money",),
         task="plan",
         lane="deep",
         key_id="app-crm",

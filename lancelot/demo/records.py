@@ -69,6 +69,9 @@ REASONS = {
     "fast": ["needs more than the local model", "the fast lane has sufficed for this task"],
     "deep": ["a high score for planning or code", "a mistake would be expensive"],
 }
+HOUR = timedelta(hours=1)
+WEEKEND = 0.3  # of a weekday's load
+GROWTH = 0.0002  # an hour: a third more after two months
 HOURS = tuple(1 + 6 * (8 <= hour < 19) + 2 * (6 <= hour < 22) for hour in range(24))
 
 
@@ -78,9 +81,9 @@ def demo_records(count: int, *, seed: int = 7, days: int = 60, end: datetime | N
     last = end or datetime.now(UTC)
     start = last - timedelta(days=days)
     made = 0
-    moments = _moments(chance, int(count / ATTEMPTS_A_REQUEST))
+    moments = _moments(chance, int(count / ATTEMPTS_A_REQUEST), start, last)
     while made < count:
-        at = start + (last - start) * next(moments, 1.0)
+        at = next(moments, last)
         for record in itertools.islice(_request(chance, at), count - made):
             made += 1
             yield record
@@ -121,18 +124,24 @@ def _write(store: ReceiptStore, batch: list[bytes]) -> int:
     return len(batch)
 
 
-def _moments(chance: random.Random, count: int) -> Iterator[float]:
-    """Increasing numbers between 0 and 1, denser in working hours."""
-    weights = HOURS * 7
-    position, total = 0.0, 0.0
-    steps = []
-    for index in range(count):
-        step = chance.expovariate(1.0) / weights[index * len(weights) // max(count, 1) % len(weights)]
-        steps.append(step)
-        total += step
+def _moments(chance: random.Random, count: int, start: datetime, end: datetime) -> Iterator[datetime]:
+    """`count` moments in order, the last one at the end: busy in working hours, a little more every week."""
+    hours = max(1, round((end - start) / HOUR))
+    bounds = list(itertools.accumulate((_load(start + HOUR * place, place) for place in range(hours)), initial=0.0))
+    steps = [chance.expovariate(1.0) for _ in range(count)]
+    total, position, place = sum(steps) or 1.0, 0.0, 0
     for step in steps:
-        position += step
-        yield position / (total or 1.0)
+        position = min(1.0, position + step / total)
+        wanted = position * bounds[-1]
+        while place < hours - 1 and bounds[place + 1] < wanted:
+            place += 1
+        share = (wanted - bounds[place]) / (bounds[place + 1] - bounds[place])
+        yield min(end, start + HOUR * (place + share))
+
+
+def _load(at: datetime, place: int) -> float:
+    """How busy an hour is, against a night."""
+    return HOURS[at.hour] * (WEEKEND if at.weekday() >= 5 else 1.0) * (1.0 + GROWTH * place)
 
 
 def _request(chance: random.Random, at: datetime) -> Iterator[dict[str, Any]]:
