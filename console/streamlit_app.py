@@ -5,11 +5,17 @@ Streamlit finds the literal `app = FastAPI(…)` by reading this file, so it sta
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from types import FrameType
+from typing import Any
 
 import psutil
 from fastapi import FastAPI
@@ -18,6 +24,7 @@ from streamlit import secrets as streamlit_secrets
 from streamlit.starlette import App
 
 from lancelot.api.app import DESCRIPTION, install
+from lancelot.api.trace import under_way
 from lancelot.errors import BadConfig, LancelotError
 from lancelot.exposure import Exposure, exposure, host_in_url
 from lancelot.logs import configure_logs
@@ -74,6 +81,27 @@ def send_at_once(port: int) -> None:
                     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def end_in_time(app: FastAPI, after_s: float = 8.0) -> None:
+    """Once a signal stops the server, cancel what is still under way after some seconds.
+
+    Streamlit's server waits without an end for open requests; a cancelled one is told so and leaves its receipt.
+    """
+    loop = asyncio.get_running_loop()
+
+    def cancel() -> None:
+        for task in list(under_way(app)):
+            task.cancel()
+
+    def chained(number: int, frame: FrameType | None, before: Any) -> None:
+        loop.call_soon_threadsafe(loop.call_later, after_s, cancel)
+        if callable(before):
+            before(number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, partial(chained, before=signal.getsignal(number)))
+
+
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open the services, then the pages; close them the other way round."""
@@ -81,6 +109,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     # without an address Streamlit listens on every interface
     services, app.state.exposure = opened(streamlit_config.get_option("server.address") or "::", port)
     send_at_once(port)
+    end_in_time(app)
     async with services:
         app.state.services = services
         async with pages_lifespan(app):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,10 +16,18 @@ from lancelot.errors import LancelotError, NotReady
 from lancelot.logs import request_id
 from lancelot.store.receipts import new_id
 
-__all__ = ["Trace"]
+__all__ = ["Trace", "under_way"]
 
 log = logging.getLogger(__name__)
 QUIET = frozenset({"/system/health", "/system/ready", "/system/status", "/metrics"})  # asked every few seconds
+
+
+def under_way(app: Any) -> set[asyncio.Task[Any]]:
+    """The requests an application is carrying out; whoever stops it cancels what takes too long."""
+    tasks: set[asyncio.Task[Any]] | None = getattr(app.state, "under_way", None)
+    if tasks is None:
+        tasks = app.state.under_way = set()
+    return tasks
 
 
 class Stopping(NotReady):
@@ -41,7 +50,9 @@ class Trace:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        own = new_id()
+        own, tasks, task = new_id(), under_way(scope["app"]), asyncio.current_task()
+        if task is not None:
+            tasks.add(task)
         token = request_id.set(own)
         began, status, told = time.perf_counter(), 0, is_api(scope["path"])
         answer: dict[str, str] = {}
@@ -81,6 +92,8 @@ class Trace:
                     line["caller_request_id"] = named
                 log.info("request", extra={"facts": line})
             request_id.reset(token)
+            if task is not None:
+                tasks.discard(task)
 
 
 def caller_id(scope: Scope) -> str | None:
