@@ -91,3 +91,58 @@ def test_every_decision_is_a_receipt(gateway: Gateway) -> None:
     decide(gateway, made["id"], "once")
     kinds = gateway.call("GET", "/router/receipts", params={"kind": "approval"}).json()["receipts"]
     assert any(receipt["data"].get("approval_id") == made["id"] or made["id"] in str(receipt) for receipt in kinds)
+
+
+def test_a_rule_is_narrowed_never_widened(gateway: Gateway) -> None:
+    made = ask(gateway).json()
+    decide(gateway, made["id"], "always", rule={"tools": ["send_*"]}, rule_uses=5)
+    rule = gateway.call("GET", "/approvals/rules").json()["rules"][0]
+    path = f"/approvals/rules/{rule['id']}/narrow"
+    assert gateway.call("POST", path, json={"max_uses": 6}).status_code == 400
+    assert gateway.call("POST", path, json={"scope": {"tools": ["*"]}}).json()["code"] == "not_narrower"
+    narrowed = gateway.call("POST", path, json={"scope": {"tools": ["send_mail"]}, "max_uses": 1}).json()
+    assert (narrowed["max_uses"], narrowed["alive"]) == (1, True)
+    assert ask(gateway).json()["state"] == "allowed"
+    assert ask(gateway).json()["state"] == "pending"  # at its use cap
+
+
+def test_a_look_back_makes_no_rule(gateway: Gateway) -> None:
+    ask(gateway)
+    gateway.chat("Hello")
+    found = gateway.call("POST", "/approvals/look-back", json={"tools": ["send_*"]}).json()
+    assert (found["looked_at"], found["matched"]) == (2, 1)
+    assert found["newest"][0]["tools"] == ["send_mail"]
+    assert "send_*" in found["words"]
+    assert gateway.call("POST", "/approvals/look-back", json={}).status_code == 400
+    assert gateway.call("GET", "/approvals/rules").json()["rules"] == []
+
+
+def test_what_is_done_is_told_and_stays_done(gateway: Gateway) -> None:
+    made = ask(gateway).json()
+    assert gateway.call("POST", f"/approvals/{made['id']}/finish").status_code == 409
+    decide(gateway, made["id"], "once", by="Ann", note="for billing@example.com")
+    started = gateway.call("POST", f"/approvals/{made['id']}/start").json()
+    assert started["calls"][0]["arguments"]["to"] == "billing@example.com"
+    assert started["decided_by"] == "Ann"
+    assert "billing@example.com" not in started["note"]
+    assert gateway.call("POST", f"/approvals/{made['id']}/finish").json()["state"] == "done"
+    assert gateway.call("POST", f"/approvals/{made['id']}/finish").status_code == 409
+
+
+def test_the_list_goes_on_by_cursor(gateway: Gateway) -> None:
+    made = [ask(gateway).json()["id"] for _ in range(5)]
+    seen: list[str] = []
+    cursor = None
+    while True:
+        found = gateway.call("GET", "/approvals", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        seen += [one["id"] for one in found["approvals"]]
+        cursor = found["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == sorted(made, reverse=True)
+
+
+def test_reasons_and_names_of_people_are_hidden_too(gateway: Gateway) -> None:
+    made = ask(gateway, who="agent of billing@example.com", reasons=["billing@example.com said so"]).json()
+    assert "billing@example.com" not in str(made)
+    assert made["ask"]["reasons"] == ["<EMAIL_1> said so"]
