@@ -19,6 +19,38 @@ from lancelot.redaction.names import tokenize, word_features
 from training.tagger.export import read_lexicon
 
 LOCALES = "en_US en_GB en_IN en_CA de_DE fr_FR es_ES it_IT nl_NL pl_PL sv_SE pt_BR tr_TR cs_CZ fi_FI"
+TRADES = [
+    "Roofing",
+    "Outfitters",
+    "Dental",
+    "Foods",
+    "Dairy",
+    "Rail",
+    "Mining",
+    "Print",
+    "Works",
+    "Interiors",
+    "Freight",
+    "Shipping",
+    "Plumbing",
+    "Data",
+    "Bank",
+    "Optics",
+    "Audio",
+    "Energy",
+    "Steel",
+    "Logistics",
+    "Textiles",
+    "Travel",
+    "Catering",
+    "Marine",
+    "Timber",
+    "Media",
+    "Software",
+    "Security",
+    "Consulting",
+    "Farms",
+]
 CLASSES = ("", "PERSON", "LOCATION", "ORG", "DATE", "USERNAME", "ID", "PHONE", "SECRET", "FORMAL")
 ANY = (1 << len(CLASSES)) - 1
 _CLASS = {name: place for place, name in enumerate(CLASSES)}
@@ -47,9 +79,9 @@ class Values:
             "L": (lambda: self.any("current_country"), "LOCATION"),
             "A": (lambda: self.any("address").replace("\n", self.random.choice([", ", "\n"])), "LOCATION"),
             "H": (self.hospital, "LOCATION"),
-            "O": (lambda: self.any("company"), "ORG"),
+            "O": (self.firm, "ORG"),
             "D": (self.date, "DATE"),
-            "U": (lambda: self.any("user_name"), "USERNAME"),
+            "U": (self.login, "USERNAME"),
             "I": (self.identifier, "ID"),
             "P": (lambda: self.any("phone_number"), "PHONE"),
             "E": (lambda: self.any("email"), "FORMAL"),
@@ -58,6 +90,23 @@ class Values:
 
     def any(self, what: str) -> str:
         return str(getattr(self.random.choice(self.fakers), what)())
+
+    def firm(self) -> str:
+        """A company as Faker knows them, or a name or a word with a line of business."""
+        if self.random.random() < 0.4:
+            return self.any("company")
+        first = self.any(self.random.choice(["last_name", "city"])) if self.random.random() < 0.5 else self.word()
+        return f"{first} {self.random.choice(TRADES)}{self.random.choice(['', '', ' Ltd', ' GmbH', ' SA', ' AS'])}"
+
+    def word(self) -> str:
+        return str(self.fakers[0].word()).capitalize()
+
+    def login(self) -> str:
+        if self.random.random() < 0.5:
+            return self.any("user_name")
+        first, last = (re.sub(r"[^a-z]", "", self.any(kind).lower()) for kind in ("first_name", "last_name"))
+        role = self.random.choice(["svc", "deploy", "backup", "cron", "ci", "report"])
+        return self.random.choice([f"{first[:1]}-{last}", f"{first}-{last}", f"{role}-{first}", f"{role}-07"])
 
     def hospital(self) -> str:
         kind = self.random.choice(["Hospital", "Clinic", "Medical Center", "General Hospital", "Health Centre"])
@@ -71,9 +120,22 @@ class Values:
 
     def identifier(self) -> str:
         form = self.random.choice(
-            ["########", "??######", "???-####", "###-##-####", "??-######", "##-####-###", "?########"]
+            [
+                "########",
+                "??######",
+                "???-####",
+                "###-##-####",
+                "??-######",
+                "##-####-###",
+                "?########",
+                "??##|???",
+                "???|###|?",
+                "##|?|###/##",
+                "20##-cv-#####",
+                "####-?",
+            ]
         )
-        return self.fakers[0].bothify(form).upper()
+        return self.fakers[0].bothify(form.replace("|", " ")).upper()
 
     def fill(self, frame: str) -> Marked:
         text, spans, at = "", [], 0
