@@ -109,9 +109,8 @@ class Upkeep:
         """
         self._take("tune")
         try:
-            before = self._tuner.result().get("winner")
             report = self._tuner.run(lambda detail: self._tell(detail=detail))
-            if report["winner"] != before:
+            if report["winner"] != self._supervisor.status().weight_format:  # what runs, not what was once remembered
                 self._supervisor.restart()
             return report
         except ModelError as problem:

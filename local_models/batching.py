@@ -76,17 +76,25 @@ class Batcher:
     Args:
         keep: prefixes (label lists, schemas) kept beside the pinned ones, least recently used first out.
         capacity: waiting requests before new ones are refused.
+        shares: a batcher whose queue and lock this one works from, too; requests are submitted there.
     """
 
     def __init__(
-        self, context: Decoder, *, keep: int = 12, capacity: int = 256, wake: Callable[[], None] | None = None
+        self,
+        context: Decoder,
+        *,
+        keep: int = 12,
+        capacity: int = 256,
+        wake: Callable[[], None] | None = None,
+        shares: Batcher | None = None,
     ) -> None:
         self.context = context
         self.weights = context.weights
         self.counters = Counters()
         self._wake = wake or (lambda: None)
-        self._lock = threading.Lock()
-        self._queue = FairQueue(capacity)
+        self._lock: threading.Lock = shares._lock if shares else threading.Lock()
+        self._queue: FairQueue = shares._queue if shares else FairQueue(capacity)
+        self._shares = shares is not None
         self._keep = keep
         self._free = list(range(context.sequences - 1, -1, -1))
         self._prefixes: OrderedDict[Prefix, int] = OrderedDict()
@@ -106,16 +114,17 @@ class Batcher:
         cells: int,
         caller: str = "",
         deadline: float | None = None,
+        reads: int = 0,
     ) -> Ticket[T]:
-        """Queue a plan; its ticket's future gets the plan's return value.
+        """Queue a plan; its ticket's future gets the plan's return value. reads: tokens of its first pass.
 
         Raises:
             Busy: the queue is full.
             EngineFailed: the engine is draining, or the request can never fit.
         """
-        if cells > self._cells_for_jobs():
+        if not self.fits(cells):
             raise EngineFailed("The request is larger than the model's memory.", code="too_large_for_model")
-        job: Job[T] = Job(plan, cells, caller, deadline, Ticket(self._wake))  # type: ignore[arg-type]
+        job: Job[T] = Job(plan, cells, caller, deadline, Ticket(self._wake), reads=reads)  # type: ignore[arg-type]
         with self._lock:
             if self._closed:
                 raise EngineFailed("The local model is shutting down.", code="draining", retry_after=2.0)
@@ -131,15 +140,26 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        return len(self._queue)
+        """Requests in this batcher's own queue."""
+        return 0 if self._shares else len(self._queue)
 
     @property
     def active(self) -> int:
+        """Requests in progress."""
         return sum(1 for running in self._running if running.job is not None)
 
     @property
     def idle(self) -> bool:
-        return not self._running and not len(self._queue)
+        return not self._running and not self.waiting
+
+    def turn(self) -> Job[Any] | None:
+        """The waiting job whose turn it is."""
+        with self._lock:
+            return self._queue.peek()
+
+    def fits(self, cells: int) -> bool:
+        """Whether a request of so many cells could run alone."""
+        return cells <= self._cells_for_jobs()
 
     def close(self) -> None:
         """Take no new work; what is queued and running still finishes."""
@@ -191,10 +211,11 @@ class Batcher:
 
     # --- one round (engine thread)
 
-    def step(self) -> bool:
+    def step(self, *, admit: bool = True) -> bool:
         """Admit, evaluate one shared pass, hand out its logits. False when there was nothing to evaluate."""
         self._sweep()
-        self._admit()
+        if admit:
+            self._admit()
         chosen = self._pack()
         if not chosen:
             return False

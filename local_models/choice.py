@@ -20,6 +20,7 @@ __all__ = [
     "TuneReport",
     "choose_weights",
     "cpu_name",
+    "fingerprint",
     "needs_tuning",
     "remembered",
 ]
@@ -52,7 +53,8 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TuneReport:
-    """What is remembered. file, chat_file: names beside the original; None where the original runs."""
+    """What is remembered. file, chat_file: names beside the original; None where the original runs. adapter: SHA-256
+    of the one that was merged in."""
 
     winner: str
     file: str | None
@@ -61,6 +63,7 @@ class TuneReport:
     cpu: str
     library: str
     original_bytes: int
+    adapter: str | None
     tuned_at: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,16 +92,27 @@ def remembered(original: Path) -> TuneReport | None:
         return None
 
 
-def needs_tuning(original: Path) -> bool:
-    """Whether nothing is remembered for this file, CPU and library."""
+def fingerprint(adapter: Path | None) -> str | None:
+    """SHA-256 of an adapter's file; None for none."""
+    if adapter is None:
+        return None
+    try:
+        return hashlib.sha256(adapter.read_bytes()).hexdigest()
+    except OSError:
+        return "unreadable"
+
+
+def needs_tuning(original: Path, adapter: Path | None) -> bool:
+    """Whether nothing is remembered for this file, adapter, CPU and library."""
     known = remembered(original)
-    return known is None or not _still_true(known, original)
+    return known is None or not _still_true(known, original, adapter)
 
 
 def choose_weights(original: Path, adapter: Path | None) -> Choice:
-    """What to run for a downloaded file: the tuned files while CPU, library and file are the same, else itself."""
+    """What to run for a downloaded file: the tuned files while CPU, library, file and adapter are the same, else
+    itself."""
     known = remembered(original)
-    if known is None or known.file is None or not _still_true(known, original):
+    if known is None or known.file is None or not _still_true(known, original, adapter):
         return Choice(original, adapter, None, AS_IS)
     weights = original.parent / known.file
     chat = original.parent / known.chat_file if known.chat_file else original
@@ -107,6 +121,7 @@ def choose_weights(original: Path, adapter: Path | None) -> Choice:
     return Choice(weights, None, chat, known.winner)
 
 
-def _still_true(known: TuneReport, original: Path) -> bool:
+def _still_true(known: TuneReport, original: Path, adapter: Path | None) -> bool:
     same_machine = known.cpu == cpu_name() and known.library == library_version()
-    return same_machine and original.is_file() and known.original_bytes == original.stat().st_size
+    same_file = original.is_file() and known.original_bytes == original.stat().st_size
+    return same_machine and same_file and known.adapter == fingerprint(adapter)

@@ -10,6 +10,7 @@ Tasks run with the adapter (or on weights it was merged into), chat on the base 
 from __future__ import annotations
 
 import os
+import platform
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from local_models.errors import BadTask, EngineFailed
 from local_models.labels import BAR
 from local_models.layout import DEFAULT_LABELS, TAIL, Label, Turn
 from local_models.llama import Adapter, Context, Weights
+from local_models.pair import LONG, Pair
 from local_models.plans import (
     Prompt,
     answer_plan,
@@ -53,7 +55,7 @@ class EngineSettings:
     """Sizes, in tokens unless said otherwise.
 
     Attributes:
-        task_cells, chat_cells: KV cache of the two contexts.
+        task_cells, quick_cells, chat_cells: KV caches: for tasks, for a task that is alone (x86 only), for chat.
         width: most tokens of one forward pass; small, so that a short request never waits long behind a long one.
         window: most tokens of a text read at once; redact_window: for redact, which overlooks things in longer ones.
         threads: 0 takes the CPUs this process may use.
@@ -61,6 +63,7 @@ class EngineSettings:
     """
 
     task_cells: int = 4096
+    quick_cells: int = 2048
     chat_cells: int = 3072
     width: int = 192
     window: int = 640
@@ -100,10 +103,9 @@ class Engine:
         self._adapted = Adapter(self._weights, adapter) if adapter else None
         self._condition = threading.Condition()
         self._stopping = False
-        self._task_context = self._context(self._weights, self.settings.task_cells, self._adapted)
-        self.tasks = Batcher(self._task_context, capacity=self.settings.capacity, wake=self._notify)
+        self._contexts: list[Context] = []
+        self.tasks = self._task_batchers()
         self._chat: Batcher | None = None
-        self._chat_context: Context | None = None
         self._heads = {task: self._prefix(task, layout.head(task), pinned=True) for task in layout.TASKS}
         self._breaks = frozenset(
             token for text in (".", "\n", "\n\n", "!", "?") for token in self._weights.tokens(text)[-1:]
@@ -116,6 +118,7 @@ class Engine:
         self._thread.start()
         if warm:
             self.classify("Hello").result()
+            self.classify("Hello " * 2 * LONG)  # the other cache; nobody waits for it
 
     # --- the tasks; each may be called from any thread
 
@@ -165,7 +168,7 @@ class Engine:
             )
 
         spare = min(sum(map(len, answers)), 160)
-        return self._submit(plan, self._need(prompt) + spare, caller, deadline)
+        return self._submit(plan, prompt, spare, caller, deadline)
 
     def extract(
         self, text: str, schema: Mapping[str, Any], *, caller: str = "", deadline: float | None = None
@@ -196,7 +199,8 @@ class Engine:
             )
             return Extracted(data, len(groups[0][0].bodies))
 
-        ticket = self._submit(plan, max(self._need(prompt) for prompt, _ in groups) + limit, caller, deadline)
+        largest = max((prompt for prompt, _ in groups), key=self._need)
+        ticket = self._submit(plan, largest, limit, caller, deadline)
         return ticket
 
     def summarize(self, text: str, *, caller: str = "", deadline: float | None = None) -> Ticket[Summarized]:
@@ -223,7 +227,7 @@ class Engine:
                     return Summarized(checked[0][0], checked[0][1], windows_read)
                 bodies = self._windows(" ".join(part for part, _ in checked), prefix)
 
-        ticket = self._submit(plan, self._need(prompt) + limit, caller, deadline)
+        ticket = self._submit(plan, prompt, limit, caller, deadline)
         return ticket
 
     def redact(self, text: str, *, caller: str = "", deadline: float | None = None) -> Ticket[Redacted]:
@@ -245,7 +249,7 @@ class Engine:
             )
             return Redacted(find_spans(text, found), len(own))
 
-        ticket = self._submit(plan, self._need(prompt) + limit, caller, deadline)
+        ticket = self._submit(plan, prompt, limit, caller, deadline)
         return ticket
 
     def rewrite(
@@ -283,7 +287,7 @@ class Engine:
                 query, fell_back = text.strip(), True
             return Rewritten(query, fell_back, shortened)
 
-        ticket = self._submit(plan, self._need(prompt) + limit, caller, deadline)
+        ticket = self._submit(plan, prompt, limit, caller, deadline)
         return ticket
 
     def chat(
@@ -327,7 +331,8 @@ class Engine:
                 )
             )
 
-        ticket = batcher.submit(plan, cells=len(tokens) + limit, caller=caller, deadline=deadline)
+        need = len(tokens) + limit
+        ticket = batcher.submit(plan, cells=need, caller=caller, deadline=deadline, reads=len(tokens))
         return ticket
 
     # --- life
@@ -343,7 +348,7 @@ class Engine:
         """Whether the engine's thread runs."""
         return self._thread.is_alive()
 
-    def batchers(self) -> dict[str, Batcher]:
+    def batchers(self) -> dict[str, Batcher | Pair]:
         """The batchers in use, by name; for metrics."""
         return {"tasks": self.tasks} | ({"chat": self._chat} if self._chat else {})
 
@@ -376,9 +381,8 @@ class Engine:
             return  # a decode hangs: its memory cannot be freed safely
         for batcher in self.batchers().values():
             batcher.abandon(EngineFailed("The local model was stopped.", code="stopped"))
-        for context in (self._chat_context, self._task_context):
-            if context:
-                context.close()
+        for context in self._contexts:
+            context.close()
         for weights in (self._chat_weights, self._weights):
             if weights:
                 weights.close()
@@ -406,30 +410,40 @@ class Engine:
         with self._condition:
             self._condition.notify_all()
 
-    def _context(self, weights: Weights, cells: int, adapter: Adapter | None) -> Context:
-        settings = self.settings
-        return Context(
+    def _context(self, weights: Weights, cells: int, adapter: Adapter | None, half: str = "f16") -> Context:
+        made = Context(
             weights,
             cells=cells,
             sequences=64,
-            width=settings.width,
-            threads=settings.threads,
-            # one token alone is bound by memory: half the threads are as fast and leave the others a core
-            threads_one=max(1, settings.threads // 2),
+            width=self.settings.width,
+            threads=self.settings.threads,
+            half=half,
             adapter=adapter,
         )
+        self._contexts.append(made)
+        return made
 
-    def _chat_batcher(self) -> Batcher:
+    def _task_batchers(self) -> Batcher | Pair:
+        wide = self._context(self._weights, self.settings.task_cells, self._adapted)
+        if platform.machine().lower() not in ("x86_64", "amd64"):
+            return Batcher(wide, capacity=self.settings.capacity, wake=self._notify)
+        quick = self._context(self._weights, self.settings.quick_cells, self._adapted, "bf16")
+        return Pair(quick, wide, capacity=self.settings.capacity, wake=self._notify)
+
+    def _chat_batcher(self) -> Batcher | Pair:
         """The base model's batcher, made at the first chat; the tasks' own where nothing is adapted."""
         with self._condition:
             if self._chat is None and (self._adapted is not None or self._chat_file is not None):
                 self._chat_weights = Weights(self._chat_file) if self._chat_file else None
-                self._chat_context = self._context(self._chat_weights or self._weights, self.settings.chat_cells, None)
-                self._chat = Batcher(self._chat_context, capacity=self.settings.capacity, wake=self._notify)
+                context = self._context(self._chat_weights or self._weights, self.settings.chat_cells, None)
+                self._chat = Batcher(context, capacity=self.settings.capacity, wake=self._notify)
         return self._chat or self.tasks
 
-    def _submit(self, plan: Callable[[Room], Plan[T]], cells: int, caller: str, deadline: float | None) -> Ticket[T]:
-        return self.tasks.submit(plan, cells=cells, caller=caller, deadline=deadline)
+    def _submit(
+        self, plan: Callable[[Room], Plan[T]], prompt: Prompt, spare: int, caller: str, deadline: float | None
+    ) -> Ticket[T]:
+        need, reads = self._need(prompt) + spare, len(prompt.bodies[0])
+        return self.tasks.submit(plan, cells=need, caller=caller, deadline=deadline, reads=reads)
 
     def _prefix(self, name: str, text: str, *, parent: Prefix | None = None, pinned: bool = False) -> Prefix:
         return Prefix(name, tuple(self._weights.tokens(text, special=parent is None)), parent, pinned)

@@ -27,17 +27,23 @@ class _Library:
     """The generated bindings, loaded at first use.
 
     Before that, OpenMP is told to spin only shortly at barriers: on a machine whose cores are busy with something
-    else, spinning threads make a pass 5 to 40 times slower. On a quiet one, 300 turns are as fast as any number.
+    else, long spinning makes a pass 5 to 40 times slower. With 300 turns threads sleep between any two matrices (one
+    token takes 17 ms on two Xeon cores instead of 6.5); 1000 are as fast as any number. The policy `active` is there
+    so that 1000 also hold where two threads of ours have computed in turns: GNU's library takes the teams of both for
+    a crowd and lets a crowd spin 100 turns only.
     """
 
     def __getattr__(self, name: str) -> Any:
-        os.environ.setdefault("GOMP_SPINCOUNT", "300")
+        if "GOMP_SPINCOUNT" not in os.environ:
+            os.environ["GOMP_SPINCOUNT"] = "1000"
+            os.environ.setdefault("OMP_WAIT_POLICY", "active")
         found = getattr(importlib.import_module("llama_cpp.llama_cpp"), name)
         setattr(self, name, found)
         return found
 
 
 lib: Any = _Library()
+KV_TYPES = {"f16": 1, "bf16": 30}  # ggml's numbers
 Logits = npt.NDArray[np.float32]
 
 
@@ -148,6 +154,7 @@ class Context:
 
     Sequences share cells: copying one costs no memory and no computation. `width` is the most tokens of one pass.
     threads_one: threads of a pass of one single token, which is bound by memory, not by arithmetic; 0: as the others.
+    half: numbers of the cache, "f16" or "bf16". Which is faster is a matter of the pass, see pair.py.
     """
 
     def __init__(
@@ -159,6 +166,7 @@ class Context:
         width: int,
         threads: int,
         threads_one: int = 0,
+        half: str = "f16",
         adapter: Adapter | None = None,
     ) -> None:
         params = lib.llama_context_default_params()
@@ -167,6 +175,8 @@ class Context:
         params.n_seq_max = sequences
         params.n_threads, params.n_threads_batch = threads_one or threads, threads
         params.kv_unified = True
+        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        params.type_k = params.type_v = KV_TYPES[half]
         params.offload_kqv = False
         params.no_perf = True
         self.weights = weights

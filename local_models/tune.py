@@ -4,7 +4,7 @@
 
 Candidates are made from the verified download with the adapter merged in. The fastest one that loses no more than
 MOST_LOST on any task wins, on a few items of each task first, then on the full exam; the others are deleted.
-tuned.json holds CPU and library version: when either changes, the file as downloaded runs until tuning has been
+tuned.json holds CPU, library version and adapter: when one changes, the file as downloaded runs until tuning has been
 repeated.
 """
 
@@ -27,6 +27,7 @@ from local_models.choice import (
     TuneReport,
     choose_weights,
     cpu_name,
+    fingerprint,
     needs_tuning,
     remembered,
 )
@@ -204,6 +205,7 @@ class _Tuning:
             cpu=cpu_name(),
             library=library_version(),
             original_bytes=self.original.stat().st_size,
+            adapter=fingerprint(self.adapter),
             tuned_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         write_atomic(self.folder / REMEMBERED, json.dumps(report.to_dict(), indent=1).encode())

@@ -141,6 +141,7 @@ class Job(Generic[T]):
         cells: the most KV cells it will hold at once beyond pinned prefixes.
         caller: whose turn it is in the fair queue.
         deadline: time.monotonic() after which it is given up.
+        reads: tokens of its first pass.
     """
 
     plan: Callable[[Room], Plan[T]]
@@ -149,3 +150,4 @@ class Job(Generic[T]):
     deadline: float | None = None
     ticket: Ticket[T] = field(default_factory=Ticket)
     queued_at: float = field(default_factory=time.monotonic)
+    reads: int = 0

@@ -36,8 +36,8 @@ class Tuner:
         return known.to_dict() if known else {}
 
     def needed(self) -> bool:
-        """Whether weights are here and nothing is remembered for them on this processor and library."""
-        return self._weights().is_file() and needs_tuning(self._weights())
+        """Whether weights are here and nothing is remembered for them on this processor, library and adapter."""
+        return self._weights().is_file() and needs_tuning(self._weights(), _adapter())
 
     def run(self, tell: Callable[[str], None]) -> dict[str, Any]:
         """Tune now; `tell` gets each step in words. Returns the report.
@@ -48,10 +48,9 @@ class Tuner:
         weights = self._weights()
         if not weights.is_file():
             raise EngineFailed("There is no installed model to tune.", hint="Install it first.", code="not_installed")
-        lock = load_lock()
-        adapter = lock.adapter_for(lock.default_model)
+        adapter = _adapter()
         words = [*self._command, "--weights", str(weights), "--json"]
-        words += ["--adapter", str(adapter.path())] if adapter else []
+        words += ["--adapter", str(adapter)] if adapter else []
         report: dict[str, Any] = {}
         with subprocess.Popen(  # noqa: S603 - our own command line, no shell
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -69,6 +68,12 @@ class Tuner:
 
     def _weights(self) -> Path:
         return weights_path(load_lock().default_model, self._folder)
+
+
+def _adapter() -> Path | None:
+    lock = load_lock()
+    pinned = lock.adapter_for(lock.default_model)
+    return pinned.path() if pinned else None
 
 
 def _reason(complaints: bytes) -> str:

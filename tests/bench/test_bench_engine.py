@@ -28,12 +28,9 @@ def test_eight_callers_share_the_passes_that_write(choice: Choice) -> None:
 
 
 def test_eight_callers_share_the_passes_that_read(choice: Choice) -> None:
-    """The aim is 1.7. One classification is one pass of some 20 tokens (8 ms fixed, 0.7 ms a token on 2 cores), and
-    reading is bound by arithmetic, so that eight in one pass gain 1.5: the single caller has lost the second pass
-    that batching used to hide."""
     ratio = engine.callers(choice)
     print(f"\neight callers against one, classify: {ratio.said}")
-    assert ratio >= 1.2
+    assert ratio >= 1.7
 
 
 def test_tuned_prefill(choice: Choice) -> None:

@@ -46,7 +46,12 @@ class FakeMaker(Maker):
 def original(tmp_path: Path) -> Path:
     path = tmp_path / "model.Q4_1.gguf"
     path.write_bytes(b"original file")
+    (tmp_path / "adapter.gguf").write_bytes(b"adapter")
     return path
+
+
+def adapter_of(original: Path) -> Path:
+    return original.parent / "adapter.gguf"
 
 
 def tuned(original: Path, scores: Mapping[str, Mapping[str, float]] | None = None, **more: object) -> TuneReport:
@@ -55,7 +60,7 @@ def tuned(original: Path, scores: Mapping[str, Mapping[str, float]] | None = Non
 
     terms: dict[str, object] = {"maker": FakeMaker(), "speed": lambda choice: SPEEDS[choice.format]}
     terms |= {"check": check, "confirm": check} | more
-    return tune(original, original.parent / "adapter.gguf", **terms)  # type: ignore[arg-type]
+    return tune(original, adapter_of(original), **terms)  # type: ignore[arg-type]
 
 
 def test_the_fastest_wins_and_the_others_are_deleted(original: Path) -> None:
@@ -70,7 +75,7 @@ def test_the_fastest_wins_and_the_others_are_deleted(original: Path) -> None:
         "BF16": "slower than as-is",
     }
     names = sorted(path.name for path in original.parent.iterdir())
-    assert names == ["model.Q4_1.chat.Q4_0.gguf", "model.Q4_1.gguf", "model.Q4_1.utility.Q4_0.gguf", "tuned.json"]
+    assert names == ["adapter.gguf", "model.Q4_1.chat.Q4_0.gguf", "model.Q4_1.gguf", "model.Q4_1.utility.Q4_0.gguf", "tuned.json"]
     assert (original.parent / "model.Q4_1.utility.Q4_0.gguf").read_bytes() == b"mergedQ4_0"
     assert (original.parent / "model.Q4_1.chat.Q4_0.gguf").read_bytes().startswith(b"origin")
     assert ("check", "Q4_0") in steps
@@ -102,9 +107,9 @@ def test_the_original_stays_where_nothing_is_better(original: Path) -> None:
     bad = {"classify": 0.1, "redact": 0.1}
     report = tuned(original, {"Q4_0": bad, "Q4_0-BF16": bad, "Q8_0": bad})
     assert (report.winner, report.file, report.formats[0].verdict) == ("as-is", None, "chosen")
-    adapter = Path("adapter.gguf")
+    adapter = adapter_of(original)
     assert choose_weights(original, adapter) == Choice(original, adapter, None, "as-is")
-    assert not needs_tuning(original)
+    assert not needs_tuning(original, adapter_of(original))
     assert not list(original.parent.glob("*.utility.*"))
 
 
@@ -115,8 +120,8 @@ def test_a_format_that_cannot_be_made_is_passed_over(original: Path) -> None:
 
 
 def test_the_choice_holds_for_this_cpu_library_and_file_only(original: Path) -> None:
-    adapter = Path("adapter.gguf")
-    assert needs_tuning(original)
+    adapter = adapter_of(original)
+    assert needs_tuning(original, adapter_of(original))
     assert choose_weights(original, adapter).format == "as-is"
     tuned(original)
     chosen = choose_weights(original, adapter)
@@ -126,9 +131,13 @@ def test_the_choice_holds_for_this_cpu_library_and_file_only(original: Path) -> 
     kept = json.loads(told.read_text())
     for change in ({"cpu": "another"}, {"library": "0.0.1"}, {"original_bytes": 1}):
         told.write_text(json.dumps(kept | change))
-        assert needs_tuning(original)
+        assert needs_tuning(original, adapter_of(original))
         assert choose_weights(original, adapter).format == "as-is"
     told.write_text(json.dumps(kept))
+    adapter.write_bytes(b"a later adapter")
+    assert needs_tuning(original, adapter)
+    assert choose_weights(original, adapter).format == "as-is", "the merged weights hold the earlier one"
+    adapter.write_bytes(b"adapter")
     assert choose_weights(original, adapter).format == "Q4_0"
     chosen.weights.unlink()
     assert choose_weights(original, adapter).format == "as-is"
@@ -138,7 +147,7 @@ def test_the_choice_holds_for_this_cpu_library_and_file_only(original: Path) -> 
 def test_a_damaged_memory_is_no_memory(original: Path, content: str) -> None:
     (original.parent / "tuned.json").write_text(content)
     assert remembered(original) is None
-    assert needs_tuning(original)
+    assert needs_tuning(original, adapter_of(original))
 
 
 def test_the_cpu_is_named_by_what_matters() -> None:
