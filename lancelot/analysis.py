@@ -8,6 +8,7 @@ behind what the gateway has acknowledged.
     decisions      the attempts: why each went where it went
     usage_hourly   sums by hour, lane, model, task, key and status
     approvals      what people decided
+    freshness      one row: newest line, its age in seconds, whether the chain holds
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import time
 import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 import orjson
+import pyarrow.parquet as pq
 
 from lancelot.settings import data_dir as default_data_dir
 from lancelot.store.chain import verify
@@ -30,21 +33,31 @@ from lancelot.store.lines import Segment, last_line, segments
 from lancelot.store.loader import STRUCTURE, TYPES
 from lancelot.store.marks import read_checkpoint
 from lancelot.store.rollup import raw_usage
-from lancelot.store.rows import FIELDS, NAMES
+from lancelot.store.rows import FIELDS, NAMES, plain_decimal
 from lancelot.store.views import DECISIONS, READABLE
 
-__all__ = ["Freshness", "connect", "freshness"]
+__all__ = ["Freshness", "connect", "freshness", "plain"]
 
 REFRESH_S = 0.5  # how soon a newly sealed segment is read from its sealed form; both forms overlap for ten seconds
 VIEWS = {
     "receipts": f"SELECT {READABLE} FROM journal",  # noqa: S608 - our own column names
     "decisions": DECISIONS.format(source="journal"),
-    "usage_hourly": raw_usage("TRUE").replace("FROM receipts", "FROM journal"),
+    # unlike the console's own sums, a group without any known price costs NULL here, so that nobody adds up a zero
+    "usage_hourly": (
+        "SELECT * EXCLUDE (replaced_calls, replaced_usd) REPLACE ("  # noqa: S608
+        "CASE WHEN priced_calls > 0 OR unpriced_calls = 0 THEN cost_usd END AS cost_usd) "
+        f"FROM ({raw_usage('TRUE').replace('FROM receipts', 'FROM journal')})"
+    ),
     "approvals": (
         "SELECT id, request_id, time, host, key_id, task, risk, status, "
         "data->>'approval_id' AS approval_id, data->>'decision' AS decision, data->>'by' AS decided_by, "
         "CAST(CAST(reasons AS JSON) AS VARCHAR[]) AS reasons, CAST(data AS JSON) AS data "
         "FROM journal WHERE kind = 'approval'"
+    ),
+    "freshness": (
+        "SELECT lines, newest, date_diff('millisecond', newest, CAST(now() AS TIMESTAMP)) / 1000.0 AS age_s, "
+        "ok AS chain_ok, problem, checked AS chain_checked "
+        "FROM (SELECT max(n) AS lines, max(time) AS newest FROM journal), chain_state"
     ),
 }
 
@@ -69,7 +82,7 @@ class Freshness(NamedTuple):
 
 
 def connect(data_dir: Path | str | None = None) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB connection with the views `receipts`, `decisions`, `usage_hourly` and `approvals`.
+    """An in-memory DuckDB connection with the views `receipts`, `decisions`, `usage_hourly`, `approvals`, `freshness`.
 
     Works the same while the console runs and when it does not, and on an empty or missing data folder; receipts that
     are written later appear by themselves. Nothing it does can change what is stored.
@@ -77,13 +90,14 @@ def connect(data_dir: Path | str | None = None) -> duckdb.DuckDBPyConnection:
     Args:
         data_dir: default is `settings.data_dir()`.
     """
-    folder = (Path(data_dir) if data_dir is not None else default_data_dir()) / "journal"
+    root = Path(data_dir) if data_dir is not None else default_data_dir()
     connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
     connection.execute("SET TimeZone = 'UTC'")
-    shown = _files(folder)
-    _define(connection, folder, shown)
+    connection.execute("SET parquet_metadata_cache = true")  # sealed files never change
+    views = _Views(root)
+    views.show(connection)
     watcher = threading.Thread(
-        target=_follow, args=(weakref.ref(connection), connection.cursor(), folder, shown), daemon=True, name="analysis"
+        target=_follow, args=(weakref.ref(connection), connection.cursor(), views), daemon=True, name="analysis"
     )
     watcher.start()
     return connection
@@ -105,80 +119,120 @@ def freshness(data_dir: Path | str | None = None) -> Freshness:
     )
 
 
+def plain(amount: Decimal) -> str:
+    """Money as the console writes it: plain digits, no trailing zeros."""
+    return plain_decimal(amount)
+
+
 class _Files(NamedTuple):
-    """Which files the views read: the sealed ones by name, and open ones numbered above the last of those."""
+    """Which files the views read: the sealed ones by name, and whether there are open ones."""
 
     sealed: tuple[Path, ...]
     has_open: bool
 
 
-def _files(folder: Path) -> _Files:
-    found: Sequence[Segment] = segments(folder) if folder.is_dir() else ()
-    sealed = [segment for segment in found if segment.sealed]
-    last = sealed[-1].number if sealed else 0
-    # an open segment below a sealed one is damaged evidence; it is read like the other open ones
-    return _Files(
-        tuple(segment.path for segment in sealed), any(not s.sealed for s in found) or _open_exists(folder, last)
-    )
+class _Views:
+    """The views of one connection, moved along as segments are sealed and pruned."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = root / "journal"
+        self._shown: _Files | None = None
+        self._looked_into: set[Path] = set()  # sealed files known to hold no lines kept raw, or to hold some:
+        self._odd: set[Path] = set()
+
+    def show(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """(Re)define all views when the files have changed, in one transaction: a query sees the old or the new."""
+        files = self._files()
+        if files == self._shown:
+            return
+        self._look_into(connection, files)
+        connection.execute("BEGIN")
+        connection.execute(f"CREATE OR REPLACE VIEW journal AS {self._source(files)}")
+        self._state(connection)
+        for name, sql in VIEWS.items():
+            connection.execute(f"CREATE OR REPLACE VIEW {name} AS {sql}")
+        connection.execute("COMMIT")
+        self._shown = files
+
+    def _state(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """What `freshness` says beside the newest line: whether the chain held when the files last changed."""
+        report = verify(self._root, shallow=True) if self._folder.is_dir() else None
+        problem = report.problems[0].words() if report and report.problems else None
+        connection.execute("CREATE OR REPLACE TABLE chain_state (checked TIMESTAMP, ok BOOLEAN, problem VARCHAR)")
+        connection.execute(
+            "INSERT INTO chain_state VALUES (?, ?, ?)", [datetime.now(UTC).replace(tzinfo=None), not problem, problem]
+        )
+
+    def _files(self) -> _Files:
+        found: Sequence[Segment] = segments(self._folder) if self._folder.is_dir() else ()
+        sealed = tuple(segment.path for segment in found if segment.sealed)
+        # an open segment below a sealed one is damaged evidence; it is read like the other open ones
+        return _Files(sealed, any(not segment.sealed for segment in found))
+
+    def _look_into(self, connection: duckdb.DuckDBPyConnection, files: _Files) -> None:
+        """Find out which new sealed files hold lines of an older form."""
+        fresh = [path for path in files.sealed if path not in self._looked_into]
+        if fresh:
+            rows = connection.execute(
+                f"SELECT DISTINCT filename FROM read_parquet({_list(fresh)}, filename = true, union_by_name = true) "  # noqa: S608
+                "WHERE raw IS NOT NULL"
+            ).fetchall()
+            self._odd |= {Path(row[0]) for row in rows}
+            self._looked_into |= set(fresh)
+
+    def _source(self, files: _Files) -> str:
+        """A SELECT with the stored columns over all lines: sealed rows, rows kept raw, and the open segments' lines."""
+        columns = ", ".join(NAMES)
+        fields = ", ".join(f"r.{name}" for name in NAMES)
+        odd = [path for path in files.sealed if path in self._odd]
+        parts = []
+        if files.sealed:
+            # columns are only ever added: when the first and the last file agree, all do
+            union = _columns(files.sealed[0]) != _columns(files.sealed[-1])
+            plain = "WHERE kind IS NOT NULL" + (" AND raw IS NULL" if odd else "")
+            source = f"read_parquet({_list(files.sealed)}, union_by_name = {union})"
+            parts.append(f"SELECT n, {columns} FROM {source} {plain}")  # noqa: S608 - quoted names
+        if odd:
+            parts.append(
+                f"SELECT n, {fields} FROM (SELECT n, from_json(raw, '{STRUCTURE}') AS r "  # noqa: S608
+                f"FROM read_parquet({_list(odd)}, union_by_name = true) WHERE raw IS NOT NULL) "
+                "WHERE r.request_id IS NOT NULL"
+            )
+        if files.has_open:
+            sealed = ", ".join(str(int(path.stem)) for path in files.sealed) or "0"
+            row = ", ".join(f"{field.name} {TYPES[field.form]}" for field in FIELDS)
+            lines = _quoted(self._folder / "*.jsonl")
+            parts.append(
+                f"SELECT n, {fields} FROM read_json({lines}, format = 'newline_delimited', "  # noqa: S608
+                f"columns = {{n: 'BIGINT', r: 'STRUCT({row})'}}, ignore_errors = true, filename = true) "
+                f"WHERE CAST(regexp_extract(filename, '([0-9]+)\\.jsonl$', 1) AS BIGINT) NOT IN ({sealed}) "
+                "AND r.request_id IS NOT NULL"
+            )
+        if not parts:
+            nothing = ", ".join(f"CAST(NULL AS {TYPES[field.form]}) AS {field.name}" for field in FIELDS)
+            return f"SELECT CAST(NULL AS BIGINT) AS n, {nothing} WHERE FALSE"
+        return " UNION ALL ".join(parts)
 
 
-def _open_exists(folder: Path, last: int) -> bool:
-    return any(path.stem.isdigit() and int(path.stem) > last for path in folder.glob("*.jsonl"))
-
-
-def _follow(
-    owner: weakref.ref[duckdb.DuckDBPyConnection], cursor: duckdb.DuckDBPyConnection, folder: Path, shown: _Files
-) -> None:
+def _follow(owner: weakref.ref[duckdb.DuckDBPyConnection], cursor: duckdb.DuckDBPyConnection, views: _Views) -> None:
     """Move the views along as segments are sealed, until the connection is gone."""
     try:
         while owner() is not None:
             time.sleep(REFRESH_S)
-            now = _files(folder)
-            if now != shown:
-                _define(cursor, folder, now)
-                shown = now
+            views.show(cursor)
     except (duckdb.Error, OSError):
         return  # the connection was closed, or the folder removed: the views stay as they are
     finally:
         cursor.close()
 
 
-def _define(connection: duckdb.DuckDBPyConnection, folder: Path, files: _Files) -> None:
-    """(Re)define all views in one transaction, so that a query sees either the old files or the new ones."""
-    connection.execute("BEGIN")
-    connection.execute(f"CREATE OR REPLACE VIEW journal AS {_source(connection, folder, files)}")
-    for name, sql in VIEWS.items():
-        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {sql}")
-    connection.execute("COMMIT")
+def _columns(path: Path) -> list[str]:
+    return list(pq.read_schema(path).names)
 
 
-def _source(connection: duckdb.DuckDBPyConnection, folder: Path, files: _Files) -> str:
-    """A SELECT with the stored columns over all lines: sealed rows, rows kept raw, and the open segments' lines."""
-    columns = ", ".join(NAMES)
-    fields = ", ".join(f"r.{name}" for name in NAMES)
-    parts = []
-    if files.sealed:
-        names = "[" + ", ".join(_quoted(path) for path in files.sealed) + "]"
-        parquet = f"read_parquet({names}, union_by_name = true)"
-        parts.append(f"SELECT n, {columns} FROM {parquet} WHERE raw IS NULL")  # noqa: S608 - quoted names
-        odd = connection.execute(f"SELECT count(raw) FROM {parquet}").fetchone()  # noqa: S608
-        if odd and odd[0]:
-            parts.append(
-                f"SELECT n, {fields} FROM (SELECT n, from_json(raw, '{STRUCTURE}') AS r "  # noqa: S608
-                f"FROM {parquet} WHERE raw IS NOT NULL)"
-            )
-    if files.has_open:
-        sealed = ", ".join(str(int(path.stem)) for path in files.sealed) or "0"
-        row = ", ".join(f"{field.name} {TYPES[field.form]}" for field in FIELDS)
-        parts.append(
-            f"SELECT n, {fields} FROM read_json({_quoted(folder / '*.jsonl')}, format = 'newline_delimited', "  # noqa: S608
-            f"columns = {{n: 'BIGINT', r: 'STRUCT({row})'}}, ignore_errors = true, filename = true) "
-            f"WHERE CAST(regexp_extract(filename, '([0-9]+)\\.jsonl$', 1) AS BIGINT) NOT IN ({sealed})"
-        )
-    if not parts:
-        nothing = ", ".join(f"CAST(NULL AS {TYPES[field.form]}) AS {field.name}" for field in FIELDS)
-        return f"SELECT CAST(NULL AS BIGINT) AS n, {nothing} WHERE FALSE"
-    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) WHERE request_id IS NOT NULL"  # noqa: S608
+def _list(paths: Sequence[Path]) -> str:
+    return "[" + ", ".join(_quoted(path) for path in paths) + "]"
 
 
 def _quoted(path: Path) -> str:

@@ -11,9 +11,22 @@ from typing import NamedTuple
 from lancelot.chat import Usage
 from lancelot.config import ModelPrice, PricesConfig, PriceTier
 
-__all__ = ["Parts", "Priced", "charge", "cost", "estimate", "outdated", "price_of", "rates_for", "tokens", "undated"]
+__all__ = [
+    "Parts",
+    "Priced",
+    "charge",
+    "cost",
+    "estimate",
+    "local_cost",
+    "outdated",
+    "price_of",
+    "rates_for",
+    "tokens",
+    "undated",
+]
 
 PER = Decimal(1_000_000)
+MS_AN_HOUR = Decimal(3_600_000)
 # what providers put behind a model's name for one dated build of it: -2026-03-05, -20260305, -latest, @20260305
 DATED = re.compile(r"(?:[-@](?:\d{4}-\d{2}-\d{2}|\d{8})|-latest)$")
 
@@ -43,6 +56,13 @@ def price_of(model: str, prices: PricesConfig) -> ModelPrice | None:
         if found is not None:
             return found
     return None
+
+
+def local_cost(milliseconds: float | None, usd_per_hour: Decimal | None) -> Priced | None:
+    """What a local call cost: its measured time at the price of an hour's power; None while either is not known."""
+    if milliseconds is None or usd_per_hour is None:
+        return None
+    return Priced(usd_per_hour * Decimal(str(round(milliseconds, 3))) / MS_AN_HOUR, "power")
 
 
 def undated(model: str) -> str:

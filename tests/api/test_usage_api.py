@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from lancelot.demo import seed
 from lancelot.settings import config_dir
 from lancelot.store.receipts import Receipt
+from tests.api.conftest import serve
 
 NEWER = """
 version: next
@@ -105,3 +108,19 @@ def test_the_shipped_list_can_be_handed_in(used) -> None:
     text = (config_dir() / "prices.yaml").read_text()
     found = used.call("POST", "/usage/repriced", json={"prices": text, "by": "model"}).json()
     assert found == used.call("GET", "/usage/repriced", params={"by": "model"}).json()
+
+
+def test_local_work_costs_its_time_once_power_has_a_price(tmp_path, monkeypatch, provider) -> None:
+    config = Path(shutil.copytree(config_dir(), tmp_path / "config"))
+    policy = config / "router.yaml"
+    policy.write_text(policy.read_text().replace("power: {}", "power: { usd_per_kwh: 0.30, watts: 65 }"))
+    monkeypatch.setenv("LANCELOT_CONFIG_DIR", str(config))
+    with serve(tmp_path / "data", provider) as gateway:
+        done = gateway.call("POST", "/v1/utility/redact", json={"text": "Mail anna@example.com"}).json()
+        assert "receipt_id" in done, done
+        receipt = gateway.call("GET", f"/router/receipts/{done['receipt_id']}").json()["receipt"]
+        took = Decimal(str(receipt["latency"]["provider_ms"]))
+        assert Decimal(receipt["cost_usd"]) == (took * Decimal("0.0195") / 3_600_000).quantize(Decimal("1e-12"))
+        assert receipt["price_version"] == "power"
+        row = gateway.call("GET", "/usage/summary").json()["groups"][0]
+        assert (row["group"], row["cost_usd"], row["unpriced_calls"]) == ("local", receipt["cost_usd"], 0)

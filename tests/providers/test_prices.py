@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lancelot.chat import Usage
 from lancelot.config import ModelPrice, PricesConfig, PriceTier, load_config
-from lancelot.providers.prices import cost, estimate, outdated, price_of, tokens
+from lancelot.providers.prices import cost, estimate, local_cost, outdated, price_of, tokens
 from lancelot.settings import project_dir
 
 # model, usage, the sum in dollars, how it was worked out ("M" is a million)
@@ -114,6 +114,16 @@ def test_dated_builds_and_aliases_have_their_models_price(prices: PricesConfig) 
     assert all(price_of(name, prices) is not None for name in names)
     named = prices.model_copy(update={"aliases": {"house-fast": "gpt-6-luna"}})
     assert cost("house-fast", Usage(1_000, 0), named).usd == Decimal("0.0001")
+
+
+def test_local_calls_cost_their_measured_time_at_the_price_of_power() -> None:
+    hourly = Decimal("0.30") * 65 / 1000  # 65 watts at 30 cents a kilowatt-hour
+    found = local_cost(2_400.0, hourly)
+    assert found is not None
+    assert (found.usd, found.version) == (Decimal("0.000013"), "power")  # 2.4 s of 0.0195 dollars an hour
+    assert local_cost(0.0, hourly) is not None
+    assert local_cost(2_400.0, None) is None
+    assert local_cost(None, hourly) is None
 
 
 def test_tokens_are_counted_without_a_price() -> None:
