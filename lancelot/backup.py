@@ -1,7 +1,7 @@
 """One file that brings an installation back: receipts with their chain, database, set-up, settings of the data folder.
 
-Left out are what can be fetched or made again (models, logs, the demonstration) and, unless asked for, what must not
-lie around: provider keys, the operator's token, older copies of both. Keys that are asked for are encrypted with a
+Left out are what can be fetched or made again (models, logs, the demonstration), texts reported to the redaction lab,
+and, unless asked for, what must not lie around: provider keys, the operator's token, older copies of both. Keys that are asked for are encrypted with a
 passphrase. Taken while the console runs, a backup is consistent: the database first, then the chain's head, then the
 journal, which only grows.
 """
@@ -25,6 +25,7 @@ from pydantic import SecretStr
 
 from lancelot.errors import BadInput, Conflict
 from lancelot.files import Disk, as_store_error, lock_folder
+from lancelot.redaction.misses import FILE_NAME as REPORTED_MISSES
 from lancelot.sealed_keys import seal, unseal
 from lancelot.store.chain import verify
 from lancelot.store.ledger import ReceiptStore
@@ -188,7 +189,11 @@ def _files(data_dir: Path) -> Iterator[Path]:
             continue
         if not path.is_file() or path.is_symlink() or path.suffix in (".lock", ".tmp"):
             continue
-        if path.name.startswith((DATABASE, *SECRETS)) or path.name == HEAD or inside.parts[0] == CONFIG:
+        if (
+            path.name.startswith((DATABASE, REPORTED_MISSES, *SECRETS))
+            or path.name == HEAD
+            or inside.parts[0] == CONFIG
+        ):
             continue
         yield path
 

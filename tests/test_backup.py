@@ -14,6 +14,7 @@ from lancelot import settings
 from lancelot.backup import backup, restore
 from lancelot.errors import BadInput, Conflict, DiskFull, LancelotError
 from lancelot.files import lock_folder
+from lancelot.redaction.misses import Misses
 from lancelot.store.ledger import ReceiptStore
 from lancelot.store.receipts import Receipt
 from lancelot.store.tables import Exams
@@ -62,6 +63,14 @@ def test_models_logs_and_secrets_stay_out(installation: Path, tmp_path: Path) ->
         names = archive.getnames()
     assert "onboarding/onboarding.json" in names
     assert not [name for name in names if name.startswith(("models", "logs")) or "credentials" in name]
+
+
+def test_texts_reported_to_the_redaction_lab_stay_out(installation: Path, tmp_path: Path) -> None:
+    Misses(installation).report("Ask Wilhelmina", "Wilhelmina", "PERSON", agreed=True)
+    backup(installation, tmp_path / "b.tar.gz")
+    with tarfile.open(tmp_path / "b.tar.gz") as archive:
+        held = [archive.extractfile(entry).read() for entry in archive]  # type: ignore[union-attr]
+    assert not any(b"Wilhelmina" in content for content in held)
 
 
 def test_copies_of_keys_stay_out_too(installation: Path, tmp_path: Path) -> None:
