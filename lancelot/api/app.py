@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI, Request
 
-from lancelot.api import approvals, docs, errors, gateway, model, onboarding, receipts, system, usage
+from lancelot.api import approvals, docs, errors, gateway, model, onboarding, receipts, responses, system, usage
 from lancelot.api.doors import Doors
 from lancelot.api.security import BodyLimit
 from lancelot.api.trace import Trace
@@ -25,6 +25,7 @@ with code, title and hint; under /v1 they are OpenAI's error object with the sam
 # the gateway first: its routes are matched far more often than all others
 ROUTERS = (
     gateway.router,
+    responses.router,
     system.router,
     model.router,
     onboarding.router,

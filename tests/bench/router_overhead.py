@@ -2,7 +2,7 @@
 
 One mock upstream on loopback; every prompt is distinct, about 1 KB, with two pieces of personal data; receipts are
 fsynced. Rows: raw httpx; the router with detectors alone; the router with the tagger too. Medians of one caller,
-requests a second of eight; all in one run.
+requests a second of eight; all in one run. `--peer PYTHON` adds LiteLLM's Router, run by that interpreter.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import socket
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -140,8 +142,8 @@ async def measure(name: str, call: Callable[[str], Awaitable[Any]], alone: int, 
     return Row(name, statistics.median(taken), together / (time.perf_counter() - began))
 
 
-async def rows(alone: int = 200, together: int = 400) -> list[Row]:
-    """All rows, measured one after the other in one run."""
+async def rows(alone: int = 200, together: int = 400, peer: str | None = None) -> list[Row]:
+    """All rows, measured one after the other in one run; the peer's last, where its interpreter is given."""
     with upstream() as address, tempfile.TemporaryDirectory() as folder:
         receipts = ReceiptStore(Path(folder))
         found = []
@@ -162,7 +164,19 @@ async def rows(alone: int = 200, together: int = 400) -> list[Row]:
             found.append(await measure(name, ours, alone, together, place * 100_000))
             await provider.aclose()
         receipts.close()
+        if peer is not None:
+            found.append(await asyncio.to_thread(litellm, peer, address, alone, together))
         return found
+
+
+def litellm(python: str, address: str, alone: int, together: int) -> Row:
+    """LiteLLM's Router on the same mock, in an environment of its own."""
+    script = Path(__file__).with_name("peer_router.py")
+    words = [python, str(script), f"{address}/v1", str(alone), str(together)]
+    env = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=600, env=env)
+    measured = json.loads(done.stdout.splitlines()[-1])
+    return Row("LiteLLM Router", measured["median_ms"], measured["per_second"])
 
 
 def main() -> None:
@@ -170,8 +184,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--alone", type=int, default=300)
     parser.add_argument("--together", type=int, default=800)
+    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has litellm")
     given = parser.parse_args()
-    found = asyncio.run(rows(given.alone, given.together))
+    found = asyncio.run(rows(given.alone, given.together, given.peer))
     print("| | median, one caller | adds | requests/s, eight callers |\n|---|---|---|---|")
     for row in found:
         adds = row.median_ms - found[0].median_ms
