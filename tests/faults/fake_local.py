@@ -41,7 +41,7 @@ def answer(path: str, body: dict[str, Any]) -> dict[str, Any]:
         return {"summary": "The nightly backup of the mail server failed." if text == SUMMARY else text[:40]}
     if path.endswith("/rewrite"):
         return {"query": "When does the new library open?"}
-    message = {"role": "assistant", "content": "The capital of France is Paris."}
+    message = {"role": "assistant", "content": "Tokyo is cold in January, all 7 days of the week."}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     usage = {"prompt_tokens": 9, "completion_tokens": 7, "total_tokens": 16}
     return {"id": "x", "object": "chat.completion", "created": 1, "model": "fake", "choices": [choice], "usage": usage}

@@ -154,7 +154,7 @@ def test_more_spans_than_one_answer_holds(engine: Engine) -> None:
         part = engine._weights.tokens(" " + text)
         return (yield from redact_plan(room, prefix, [part], engine._tail, limit=14))
 
-    found = {mail for _, mail in engine._submit(plan, 800, "", None).result()}
+    found = {mail for _, mail in engine.tasks.submit(plan, cells=800).result()}
     assert len(found & set(people)) >= 3
 
 

@@ -19,7 +19,7 @@ RIGHT: dict[str, Any] = {
     "redact": {"spans": [{"start": 0, "end": 9, "label": "PERSON"}, {"start": 11, "end": 32, "label": "EMAIL"}]},
     "summarize": {"summary": "The backup failed because the disk was full and was run again at 09:30."},
     "rewrite": {"query": "When does the new library in Leeds open?"},
-    "completions": {"choices": [{"message": {"content": "The capital of France is Paris."}}]},
+    "completions": {"choices": [{"message": {"content": "Tokyo is cold in January, all 7 days of the week."}}]},
 }
 
 
