@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lancelot.demo import seed
+from lancelot.demo import DemoData, DemoRecords, seed
 from lancelot.errors import StoreError
 from lancelot.services import Services
 from tests.console.drawing import draw, words
@@ -71,3 +72,33 @@ def test_a_part_that_is_down_leaves_the_rest_of_the_page(services: Services) -> 
         said = words(draw("settings/page.py"))
     assert "This part is down for the test." in said
     assert "Which brain" in said  # the policy is still there
+
+
+def test_figures_that_cannot_be_renewed_stay_and_say_how_old_they_are(services: Services) -> None:
+    services.demo.make(200)
+    app = draw("war_room/overview.py", demo="1")
+    assert [one.label for one in app.metric][:2] == ["Requests today", "Spent today"]
+    shown = [one.value for one in app.metric]
+    whole = services.demo
+    services.demo = Stale(whole)  # type: ignore[assignment]
+    try:
+        app.run()
+    finally:
+        services.demo = whole
+    assert not app.exception
+    assert [one.value for one in app.metric] == shown
+    assert "These figures are from" in words(app)
+    assert "This part is down for the test." in words(app)
+
+
+class Stale:
+    """The demonstration with its sums out of reach."""
+
+    def __init__(self, whole: DemoData) -> None:
+        self._whole = whole
+
+    def records(self) -> DemoRecords:
+        return replace(self._whole.records(), usage=Broken())  # type: ignore[arg-type]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._whole, name)
