@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lancelot import analysis
@@ -16,6 +17,7 @@ from lancelot.demo import seed
 from lancelot.store.ledger import ReceiptStore
 from lancelot.store.receipts import Receipt
 from lancelot.store.usage import UsageQueries
+from tests.cli.shell import serving
 
 END = datetime(2026, 6, 1, tzinfo=UTC)
 WRITER = """
@@ -110,6 +112,39 @@ def test_lines_of_an_older_form_are_seen_too(tmp_path: Path) -> None:
     assert UsageQueries(store).summary()["totals"]["calls"] == 7
     connection.close()
     store.close()
+
+
+def test_the_connection_says_how_fresh_it_is_and_whether_the_chain_holds(seeded: Path) -> None:
+    connection = analysis.connect(seeded)
+    lines, newest, age, ok, problem = connection.execute(
+        "SELECT lines, newest, age_s, chain_ok, problem FROM freshness"
+    ).fetchone()
+    told = analysis.freshness(seeded)
+    assert (lines, newest.replace(tzinfo=UTC), ok, problem) == (2500, told.newest, True, None)
+    assert abs(age - told.age_s) < 5
+    connection.close()
+    (seeded / "journal" / "0001.parquet").unlink()
+    (seeded / "journal" / "0001.jsonl").unlink(missing_ok=True)
+    connection = analysis.connect(seeded)
+    ok, problem = connection.execute("SELECT chain_ok, problem FROM freshness").fetchone()
+    assert not ok
+    assert "missing" in problem
+    connection.close()
+
+
+def test_what_a_running_server_has_acknowledged_is_seen_within_a_second(tmp_path: Path) -> None:
+    folder = tmp_path / "served"
+    with serving(folder) as url:
+        connection = analysis.connect(folder)
+        bearer = {"Authorization": f"Bearer {(folder / 'token').read_text().strip()}"}
+        with httpx.Client(headers=bearer, timeout=60, trust_env=False) as client:
+            for number in range(15):
+                sent = client.post(f"{url}/v1/utility/redact", json={"text": f"Mail anna{number}@example.com"})
+                acknowledged, wanted = time.monotonic(), sent.json()["receipt_id"]
+                while not connection.execute("SELECT 1 FROM receipts WHERE id = ?", [wanted]).fetchone():
+                    assert time.monotonic() < acknowledged + 1, "not visible within a second"
+        assert connection.execute("SELECT chain_ok FROM freshness").fetchone() == (True,)
+        connection.close()
 
 
 def test_a_broken_chain_is_told(seeded: Path) -> None:

@@ -1,35 +1,25 @@
-"""The analysts' notebooks run from top to bottom: on made-up receipts, on none, and beside a running writer."""
+"""The analysts' notebooks run from top to bottom: on made-up receipts, on none, and beside a running server."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import shutil
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
 from lancelot.demo import seed
 from lancelot.store.ledger import ReceiptStore
+from tests.cli.shell import serving
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
-WRITER = """
-import sys
-from pathlib import Path
-from lancelot.demo import demo_records
-from lancelot.store.ledger import ReceiptStore
-from lancelot.store.rows import decode
-store = ReceiptStore(Path(sys.argv[1]), seal_at=300)
-for number, record in enumerate(demo_records(200_000)):
-    store.write(decode(record))
-    if number == 500:
-        print("going", flush=True)
-"""
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -52,17 +42,31 @@ def run(path: Path) -> str:
     return "\n".join(shown)
 
 
-@pytest.fixture
-def going_on(data_folder: Path) -> Iterator[None]:
-    """Another process writes receipts meanwhile."""
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, data_folder], stdout=subprocess.PIPE)
-    assert writer.stdout is not None
-    assert writer.stdout.readline() == b"going\n"
-    yield
-    assert writer.poll() is None, "the writer has stopped by itself"
-    writer.kill()
-    writer.wait()
-    writer.stdout.close()
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data folder of a server that carries out one request after the other."""
+    folder, over = tmp_path_factory.mktemp("served") / "data", threading.Event()
+    store = ReceiptStore(folder, seal_at=300)
+    seed(store, 1000)
+    store.close()
+    done: list[int] = []
+
+    def ask(url: str) -> None:
+        bearer = {"Authorization": f"Bearer {(folder / 'token').read_text().strip()}"}
+        with httpx.Client(headers=bearer, timeout=60, trust_env=False) as client:
+            while not over.is_set():
+                body = {"text": f"Mail anna{len(done)}@example.com"}
+                done.append(client.post(f"{url}/v1/utility/redact", json=body).status_code)
+
+    with serving(folder) as url:
+        client = threading.Thread(target=ask, args=(url,))
+        client.start()
+        yield folder
+        over.set()
+        client.join()
+    assert done
+    assert set(done) == {200}
+    shutil.rmtree(folder)
 
 
 def test_there_are_three() -> None:
@@ -97,5 +101,8 @@ def test_on_nothing(data_folder: Path, path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
-def test_beside_a_writer(going_on: None, path: Path) -> None:
-    assert "journal lines" in run(path)
+def test_beside_a_running_server(busy: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANCELOT_DATA_DIR", str(busy))
+    shown = run(path)
+    assert int(shown.split(" journal lines")[0].split()[-1].replace(",", "")) > 1000
+    assert "The chain of receipts holds." in shown

@@ -37,9 +37,14 @@ async def summary(
     since: datetime | None = None,
     until: datetime | None = None,
     by: By = "lane",
+    baseline: Literal["deep", "fast"] = "deep",
 ) -> dict[str, Any]:
-    """Costs are decimal text in US dollars; null is unknown, never zero. Medians are within 19 % of exact."""
-    return await run_in_threadpool(services.usage.summary, since, until, by)
+    """Costs are decimal text in US dollars; null is unknown, never zero. Medians are within 19 % of exact.
+
+    `savings` is what `/usage/savings` says of the same range.
+    """
+    found = await run_in_threadpool(services.usage.summary, since, until, by)
+    return found | {"savings": await run_in_threadpool(services.usage.savings, since, until, baseline)}
 
 
 @router.get("/timeseries", summary="Tokens, cost and requests by hour or day")

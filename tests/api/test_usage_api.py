@@ -48,6 +48,7 @@ def used(gateway):
 def test_summary_and_files_say_the_same(used, by: str) -> None:
     found = used.call("GET", "/usage/summary", params={"by": by}).json()
     assert found["totals"]["calls"] == 301
+    assert found["savings"] == used.call("GET", "/usage/savings").json()
     text = used.call("GET", "/usage/export", params={"by": by, "format": "csv"})
     assert text.headers["content-disposition"] == f'attachment; filename="usage-by-{by}.csv"'
     rows = list(csv.DictReader(io.StringIO(text.text)))

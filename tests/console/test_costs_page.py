@@ -33,6 +33,7 @@ pytestmark = [
     pytest.mark.xdist_group("pages"),
 ]
 PAGE = "war_room/costs.py"
+GROUPS = {"lane": "Lane", "model": "Model", "task": "Task", "key": "Key", "day": "Day"}
 
 
 def assert_well(app: AppTest) -> None:
@@ -134,14 +135,29 @@ def test_a_model_without_a_price_is_unknown_with_its_tokens_everywhere(services:
     connection.close()
 
 
-@pytest.mark.parametrize("amount", ["cost_usd", "tokens", "requests", "latency"])
-@pytest.mark.parametrize("by", ["lane", "model", "task", "key", "day"])
-def test_every_choice_draws(services: Services, amount: str, by: str) -> None:
+def test_every_choice_draws(services: Services) -> None:
     seed(services.receipts, 400, days=10)
     app = draw(PAGE)
-    app.segmented_control(key="cost_of").set_value(amount)
-    app.segmented_control(key="cost_by").set_value(by)
+    app.toggle(key="cost_repriced").set_value(True)
     app.segmented_control(key="cost_baseline").set_value("fast")
-    app.toggle(key="cost_repriced").set_value(True).run()
+    for amount, by in zip(("cost_usd", "tokens", "requests", "latency", "tokens"), GROUPS, strict=True):
+        app.segmented_control(key="cost_of").set_value(amount)
+        app.segmented_control(key="cost_by").set_value(by).run()
+        assert_well(app)
+        assert any("Every receipt keeps the cost" in found.value for found in app.caption)
+        assert any(GROUPS[by] in found.value and "Calls" in found.value for found in app.dataframe)
+
+
+def test_budgets_are_held_against_the_clock(services: Services, config_folder: Path) -> None:
+    policy = config_folder / "router.yaml"
+    policy.write_text(policy.read_text().replace("  total: {}", "  total: { daily_tokens: 1000, monthly_usd: 5 }"))
+    services.config.reload_if_changed()
+    services.receipts.write(Receipt(request_id="r", lane="fast", model="m", tokens_in=900, tokens_out=50))
+    app = draw(PAGE)
     assert_well(app)
-    assert any("Every receipt keeps the cost" in found.value for found in app.caption)
+    table = next(found.value for found in app.dataframe if "Budget" in found.value)
+    rows = {row["Budget"]: row for row in table.to_dict("records")}
+    assert rows["total, daily"]["Used"] == "950"
+    assert rows["total, daily"]["Share"] == 0.95
+    assert rows["total, monthly"]["Limit"] == "$5.00"
+    assert any("950 tokens of unknown price count against token budgets only" in found.value for found in app.caption)
