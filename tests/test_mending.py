@@ -140,6 +140,16 @@ def test_an_older_set_up_is_restored_as_far_as_the_facts_carry_and_back(room: Ro
         room.mending.restore(10_000)
 
 
+def test_a_reset_is_in_the_history_with_what_it_changed(room: Room) -> None:
+    room.world.go_to("READY")
+    room.world.flow.command("RESET ONBOARDING", confirm=True)
+    past = room.mending.history()[0]
+    assert past.why == "RESET ONBOARDING"
+    assert '"state": "WELCOME"' in past.diff
+    room.mending.undo(past.id)
+    assert room.world.flow.state is State.READY
+
+
 def test_changes_say_the_difference_refuse_and_are_undone(room: Room) -> None:
     before = room.changes.text("router.yaml")
     change = room.changes.propose("router.yaml", before.replace("max_attempts: 3", "max_attempts: 5"))

@@ -150,6 +150,7 @@ class Commands:
             else:
                 flow.keeper.move(Move.RESET, **blank)
                 text = f"Reset to WELCOME. The old state is kept as {kept}; UNDO brings it back."
+        flow.repairer.note(kept, None, None, text)
         return Answer(Command.RESET_ONBOARDING, True, text)
 
     def _resend(self) -> Answer:
