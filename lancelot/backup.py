@@ -1,9 +1,9 @@
 """One file that brings an installation back: receipts with their chain, database, set-up, settings of the data folder.
 
 Left out are what can be fetched or made again (models, logs, the demonstration), texts reported to the redaction lab,
-and, unless asked for, what must not lie around: provider keys, the operator's token, older copies of both. Keys that are asked for are encrypted with a
-passphrase. Taken while the console runs, a backup is consistent: the database first, then the chain's head, then the
-journal, which only grows.
+and, unless asked for, what must not lie around: provider keys, the operator's token, older copies of both. Keys that
+are asked for are encrypted with a passphrase. Taken while the console runs, a backup is consistent: the database first,
+then the chain's head, then the journal, which only grows.
 """
 
 from __future__ import annotations
