@@ -13,7 +13,6 @@ from console.receipts.timeline import timeline
 from console.session import demo_shown, get_services, moment_now
 from console.tables import show_table
 from console.widgets import LANE_WORDS, empty_state, money, page_guard, tokens
-from lancelot.store.pages import SORTS
 from lancelot.store.receipts import Receipt
 
 PAGE_SIZE = 50
@@ -25,12 +24,12 @@ CHOICES: dict[str, tuple[str, list[str]]] = {
     "kind": ("Sort of receipt", ["attempt", "request", "utility", "approval", "budget", "event"]),
 }
 WRITTEN = {"task": "Kind of request", "model": "Model", "key_id": "Key", "error_code": "Error code"}
-SORT_WORDS = {
-    "newest": "Newest first",
-    "cost_usd": "Dearest first",
-    "total_us": "Slowest first",
-    "tokens_in": "Most tokens in first",
-    "tokens_out": "Most tokens out first",
+ORDERS = {
+    "newest": "newest",
+    "dearest": "cost_usd",
+    "slowest": "total_us",
+    "most tokens in": "tokens_in",
+    "most tokens out": "tokens_out",
 }
 
 
@@ -48,13 +47,13 @@ def filters() -> tuple[dict[str, Any], str]:
         for column, (name, label) in zip(st.columns(len(WRITTEN)), WRITTEN.items(), strict=True):
             chosen[name] = column.text_input(label, key=name, placeholder="any", bind="query-params").strip()
         hidden = st.toggle("Only where something was hidden", key="hidden", bind="query-params")
-        sort = st.selectbox("Order", list(SORTS), format_func=SORT_WORDS.__getitem__, key="sort", bind="query-params")
+        order = st.selectbox("Order, first the", list(ORDERS), key="sort", bind="query-params")
     found = {name: value for name, value in chosen.items() if value}
     if hidden:
         found["redacted"] = True
     if span:  # to the minute, so that paging does not begin anew at every look
         found["since"] = (moment_now() - SPANS[span]).replace(second=0, microsecond=0)
-    return found, sort or "newest"
+    return found, ORDERS[order or "newest"]
 
 
 def find() -> None:

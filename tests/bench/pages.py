@@ -40,7 +40,7 @@ PAGES = {
     "/decisions?demo=1": "Router",
     "/decisions?demo=1&view=Totals": "Router",
     "/receipts?demo=1": "Receipts",
-    "/receipts?demo=1&sort=cost_usd": "Receipts",
+    "/receipts?demo=1&sort=dearest": "Receipts",
     "/costs?demo=1": "Cost & tokens",
     "/ask": "Ask",
     "/redaction-lab": "Redaction lab",
