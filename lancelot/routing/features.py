@@ -30,13 +30,17 @@ def words_of(lowered: str) -> list[str]:
 
 
 # little words of English, and of other languages written with its letters
-_ENGLISH = words_of("the a an of to is are and this that my for in it what how do does with your me you be can")
-_ELSEWHERE = words_of(
-    "der die das den dem des ein eine und nicht ist ich mein bitte mit von wie kann darf auf nur diese dieses "
-    "le les un une est mon ma ce cette pas je vous du et que qui quels dans sur peut puis "
-    "el los las una mi es por para con del esta este puede como sin lo al "
-    "il gli di della non per mio che sono questo questa posso da e o os um uma meu minha com "
-    "het een niet van mijn op dit jest nie moje czy na bir bu ve ne"
+_ENGLISH = frozenset(
+    words_of("the a an of to is are and this that my for in it what how do does with your me you be can")
+)
+_ELSEWHERE = frozenset(
+    words_of(
+        "der die das den dem des ein eine und nicht ist ich mein bitte mit von wie kann darf auf nur diese dieses "
+        "le les un une est mon ma ce cette pas je vous du et que qui quels dans sur peut puis "
+        "el los las una mi es por para con del esta este puede como sin lo al "
+        "il gli di della non per mio che sono questo questa posso da e o os um uma meu minha com "
+        "het een niet van mijn op dit jest nie moje czy na bir bu ve ne"
+    )
 )
 _CODE_SIGNS = frozenset("`(#=;{}*")  # without one of these there is no code to count
 _MATH_SIGNS = frozenset("\\$=<>≤≥^∑√∫+*/-")
@@ -84,9 +88,14 @@ class Features:
 
     @property
     def foreign(self) -> bool:
-        """Whether the text may be in another language than English: the rules' other languages are looked at."""
-        known = self.vocabulary
-        return not self.full.isascii() or not known.isdisjoint(_ELSEWHERE) or known.isdisjoint(_ENGLISH)
+        """Whether the text may be in another language than English: the rules' other languages are looked at.
+
+        They cost milliseconds, so one short word that English shares (die, com) in an English text does not count.
+        """
+        english, others = len(self.vocabulary & _ENGLISH), len(self.vocabulary & _ELSEWHERE)
+        if english == 0 or others > 1 or (others == 1 and english < 3):
+            return True
+        return not self.full.isascii() and any(sign > "\x7f" and sign.isalpha() for sign in self.full)
 
     @classmethod
     def of_text(cls, text: str) -> Features:
