@@ -42,6 +42,9 @@ bench = _bench()
 BARS = {
     OWN / "fresh_texts.jsonl": (0.02, 0.1045),
     OWN / "later_texts.jsonl": (0.04, 0.0846),
+    OWN / "third_texts.jsonl": (0.05, 0.1133),
+    OWN / "fourth_texts.jsonl": (0.04, 0.1858),
+    OWN / "latest_texts.jsonl": (0.05, 0.1714),
     SETS / "presidio_v2.jsonl": (0.025, 0.0761),
     SETS / "presidio_large.jsonl": (0.023, 0.0595),
     SETS / "asq_phi.jsonl": (0.014, 0.1212),
