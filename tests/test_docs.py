@@ -70,6 +70,15 @@ def test_every_page_of_docs_is_reachable_from_the_readme() -> None:
     assert set(PROJECT.glob("docs/*.md")) <= seen
 
 
+def test_every_environment_variable_is_explained() -> None:
+    read = set()
+    for folder in ("lancelot", "local_models", "console"):
+        for path in (PROJECT / folder).rglob("*.py"):
+            read |= set(re.findall(r"LANCELOT_[A-Z_]+", path.read_text(encoding="utf-8")))
+    guide = (PROJECT / "docs" / "operators-guide.md").read_text(encoding="utf-8")
+    assert {name for name in read if name not in guide} == set()
+
+
 def commands() -> list[str]:
     found: dict[str, None] = {}
     for name in NAMES:
