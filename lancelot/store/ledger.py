@@ -290,6 +290,10 @@ class ReceiptStore:
             self.event("journal_tail_cut", bytes=recovery.torn_bytes, copy=copy)
         if recovery.lost:
             self.event("journal_lines_missing", first=recovery.lost[0], last=recovery.lost[1])
+        if recovery.changed is not None:
+            self.event("journal_line_changed", line=recovery.changed)
+        if recovery.no_head:
+            self.event("journal_head_missing", last=self.journal.head.n)
         if rebuilt is not None:
             self.event("database_rebuilt", moved_to=rebuilt.name)
 

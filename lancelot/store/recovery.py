@@ -2,7 +2,8 @@
 
 A torn tail is nothing anybody was told was written; it is moved aside and told as an event, never as an error. Lines
 the head outside knows and the journal no longer has are another matter: they are named, and their numbers are not used
-again, so that the gap can never be talked away.
+again, so that the gap can never be talked away. A newest line that is not the one the head outside knows is named too,
+and the chain goes on from the hash that was once written, so that a restart does not make the change look right.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lancelot.store.head import EMPTY, Head
-from lancelot.store.lines import last_line, read_lines, segments
+from lancelot.store.lines import last_line, read_lines, segments, split_line
 from lancelot.store.segments import sealed_head
 
 __all__ = ["Opened", "Recovery", "recover"]
@@ -25,11 +26,15 @@ class Recovery(NamedTuple):
     Attributes:
         torn_bytes: bytes of unfinished lines cut off (0 on a clean start); kept beside the journal in `torn_copy`.
         lost: numbers (first, last) of lines that were written once, as the head kept outside says, and are gone.
+        changed: number of the line that is not what the head kept outside says it was.
+        no_head: there are lines, but no head outside to compare them with.
     """
 
     torn_bytes: int = 0
     torn_copy: Path | None = None
     lost: tuple[int, int] | None = None
+    changed: int | None = None
+    no_head: bool = False
 
 
 class Opened(NamedTuple):
@@ -49,11 +54,30 @@ def recover(folder: Path, outside: Head | None) -> Opened:
         outside: the head kept outside; None when there is none.
     """
     opened = _by_its_own_files(folder)
-    own = opened.head
-    if outside is None or outside.n <= own.n:
-        return opened
-    lost = (own.n + 1, outside.n)
-    return opened._replace(head=outside, recovery=opened.recovery._replace(lost=lost))
+    own, found = opened.head, opened.recovery
+    if outside is None:
+        return opened._replace(recovery=found._replace(no_head=own.n > 0))
+    if outside.n > own.n:
+        return opened._replace(head=outside, recovery=found._replace(lost=(own.n + 1, outside.n)))
+    if outside.n == own.n:
+        if outside.hash == own.hash:
+            return opened
+        return opened._replace(head=outside, recovery=found._replace(changed=own.n))
+    # after a power cut the head is behind; what it knows must still be there
+    if _hash_of(folder, outside.n) not in (None, outside.hash):
+        return opened._replace(recovery=found._replace(changed=outside.n))
+    return opened
+
+
+def _hash_of(folder: Path, n: int) -> str | None:
+    """The hash of a line in the open segments; None when it is not there."""
+    for segment in segments(folder):
+        if not segment.sealed:
+            for _, raw in read_lines(segment.path):
+                line = split_line(raw)
+                if line is not None and line.n == n:
+                    return line.hash
+    return None
 
 
 def _by_its_own_files(folder: Path) -> Opened:

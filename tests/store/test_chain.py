@@ -14,6 +14,7 @@ import pytest
 from lancelot.store.chain import verify
 from lancelot.store.journal import Journal
 from lancelot.store.ledger import ReceiptStore
+from lancelot.store.lines import join_line, line_hash, split_line
 from lancelot.store.marks import read_checkpoint
 from lancelot.store.rows import encode
 from lancelot.store.segments import seal
@@ -209,3 +210,39 @@ def test_sealing_leaves_a_broken_segment_alone(folder: Path) -> None:
     edit_line(path, 5, lambda line: line.replace(b'"task":"t', b'"task":"x'))
     assert not seal(path, path.with_suffix(".parquet"))
     assert not path.with_suffix(".parquet").exists()
+
+
+def reopened(folder: Path) -> list[dict[str, object]]:
+    """The events a start leaves, newest first; the store is closed again."""
+    store = ReceiptStore(folder, seal_at=SEGMENT)
+    receipts, _ = store.page({"kind": "event"})
+    store.close()
+    return [receipt.data for receipt in receipts]
+
+
+def test_a_restart_does_not_make_a_changed_last_line_right(folder: Path) -> None:
+    edit_line(folder / "journal" / "0004.jsonl", 4, lambda line: line.replace(b'"tokens_in":120', b'"tokens_in":1'))
+    assert {"event": "journal_line_changed", "line": 35} in reopened(folder)
+    assert kinds(verify(folder, full=True)) == [("broken", 35, 35)]
+    assert kinds(verify(folder)) == [("broken", 35, 35)]
+
+
+def test_a_rewritten_tail_is_noticed_at_the_next_start(folder: Path, make_receipt) -> None:
+    """Changed and linked anew, with more lines than the head outside knows."""
+    path = folder / "journal" / "0004.jsonl"
+    lines = path.read_bytes().splitlines()[:-1]
+    last = split_line(lines[-1])
+    assert last is not None
+    n, prev = last.n, last.hash
+    for number in range(3):
+        line = join_line(n + 1 + number, prev, encode(make_receipt(task="forged")))
+        lines.append(line)
+        prev = line_hash(line)
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    assert {"event": "journal_line_changed", "line": 35} in reopened(folder)
+
+
+def test_a_head_that_is_gone_leaves_an_event(folder: Path) -> None:
+    (folder / "journal.head").unlink()
+    assert {"event": "journal_head_missing", "last": 35} in reopened(folder)
+    assert not [event for event in reopened(folder)[:-1] if event["event"] == "journal_line_changed"]
