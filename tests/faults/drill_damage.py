@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from lancelot.store.ledger import ReceiptStore
+from lancelot.store.receipts import Receipt
 from local_models.errors import ModelError
 from local_models.gguf import GgufFile
 from local_models.lockfile import default_lock_path, load_lock
@@ -40,6 +44,11 @@ def header(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
+def bad_wal(path: Path) -> None:
+    """Beside the database lies a write-ahead log that is none."""
+    path.with_name(f"{path.name}.wal").write_bytes(b"\xde\xad\xbe\xef" * 1024)
+
+
 def one(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
     assert found, f"{pattern} is not there"
@@ -50,7 +59,7 @@ def one(folder: Path, pattern: str) -> Path:
 FILES: dict[str, tuple[str, Damage, bool]] = {
     "database, header": ("lancelot.duckdb", header, False),
     "database, cut off": ("lancelot.duckdb", cut, False),
-    "database's WAL": ("lancelot.duckdb.wal", garbage, False),
+    "database's WAL": ("lancelot.duckdb", bad_wal, False),
     "journal, open segment": ("journal/*.jsonl", garbage, True),
     "journal, cut off": ("journal/*.jsonl", cut, True),
     "sealed Parquet segment": ("journal/*.parquet", garbage, True),
@@ -65,21 +74,13 @@ FILES: dict[str, tuple[str, Damage, bool]] = {
 
 
 def prepared(world: World) -> Path:
-    """A folder with a sealed segment, an open one, a WAL and an application key."""
-    from lancelot.store.ledger import ReceiptStore
-    from lancelot.store.receipts import Receipt
-
+    """A folder with sealed segments, an open one and an application key."""
     folder = world.copy("damage")
     world.lancelot(folder, "keys", "add", "shop")
     store = ReceiptStore(folder, seal_at=20)
     for number in range(50):
         store.write(Receipt(request_id=f"r{number}"))
-    store.flush(30)
-    wal = folder / "lancelot.duckdb.wal"
-    held = wal.read_bytes() if wal.exists() else b"\0" * 4096
     store.close()
-    if not wal.exists():  # closing folds it into the database; a kill would have left it
-        wal.write_bytes(held)
     return folder
 
 
@@ -87,8 +88,6 @@ def damage(world: World, number: int = 0) -> Section:
     section = Section(
         "damage", "Damaged files", ("what is damaged", "status", "doctor", "receipts", "recovered or said in words")
     )
-    import shutil
-
     origin = prepared(world)
     for name, (pattern, hurt, noticed) in FILES.items():
         folder = Path(shutil.copytree(origin, origin.with_name("hurt"), dirs_exist_ok=False))
@@ -114,8 +113,6 @@ def damage(world: World, number: int = 0) -> Section:
 
 def shipped(section: Section) -> None:
     """What ships with the product: the models' lock file and the adapter."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as scratch:
         lock = Path(scratch) / "models.lock.yaml"
         lock.write_bytes(default_lock_path().read_bytes())

@@ -109,7 +109,9 @@ def full_weights(world: World, disk: Path) -> tuple[bool, str]:
     source = installed_weights()
     done = world.lancelot(folder, "model", "install", "--yes")
     left = [path.name for path in folder.rglob("*.gguf")]
-    return told_in_words(done) and not left, f"{done.stderr.strip()[:90]}; {source.stat().st_size / 1e6:.0f} MB wanted"
+    return told_in_words(
+        done
+    ) and not left, f"{done.stderr.strip().splitlines()[-1][:100]}; {source.stat().st_size / 1e6:.0f} MB wanted"
 
 
 def read_only(world: World, disk: Path) -> tuple[bool, str]:
