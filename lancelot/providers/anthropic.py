@@ -13,6 +13,7 @@ from lancelot.chat import Answer, Chunk, Usage
 from lancelot.config import ModelEntry
 from lancelot.errors import ProviderMalformed
 from lancelot.providers.anthropic_body import anthropic_body
+from lancelot.providers.anthropic_thinking import Blocks, Thoughts
 from lancelot.providers.base import Deadline
 from lancelot.providers.failures import Failure, truncated
 from lancelot.providers.reading import count, decoded, objects, tool_call
@@ -45,16 +46,17 @@ class Anthropic:
     ) -> None:
         headers = {"authorization": f"Bearer {key.get_secret_value().strip()}", "anthropic-version": VERSION}
         self._models = models or {}
+        self._thoughts = Thoughts()
         self._wire = Wire(base_url=base_url, headers=headers, explain=anthropic_failure, client=client, retry=retry)
 
     async def complete(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> Answer:
-        chat = sealed_chat(request)
-        sent = anthropic_body(chat, model, self._models.get(model))
+        sent = self._body(request, model)
         reply = await self._wire.post(request, "/v1/messages", sent, deadline)
         body = reply.body
         if not isinstance(body, dict) or body.get("type") != "message":
             raise self._wire.failed(200, reply.headers, body)
         blocks = objects(body.get("content"))
+        self._thoughts.keep(sent, blocks)
         calls = [
             tool_call(str(block.get("id")), str(block.get("name")), orjson.dumps(block.get("input") or {}).decode())
             for block in blocks
@@ -73,8 +75,7 @@ class Anthropic:
         )
 
     async def stream(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> AsyncIterator[Chunk]:
-        chat = sealed_chat(request)
-        body = anthropic_body(chat, model, self._models.get(model)) | {"stream": True}
+        body = self._body(request, model) | {"stream": True}
         async with self._wire.stream(request, "/v1/messages", body, deadline) as live:
             reading = _Reading(model, live.sent_sha256)
             while (events := await live.events()) is not None:
@@ -85,6 +86,7 @@ class Anthropic:
                     for chunk in reading.read(piece):
                         yield chunk
                     if reading.ended:
+                        self._thoughts.keep(body, reading.blocks.content())
                         return
             raise truncated()
 
@@ -97,12 +99,18 @@ class Anthropic:
     async def aclose(self) -> None:
         await self._wire.aclose()
 
+    def _body(self, request: RedactedRequest, model: str) -> dict[str, Any]:
+        body = anthropic_body(sealed_chat(request), model, self._models.get(model))
+        self._thoughts.give_back(body)
+        return body
+
 
 class _Reading:
     """One stream's events turned into chunks."""
 
     def __init__(self, model: str, sent_sha256: str | None) -> None:
         self.ended = False
+        self.blocks = Blocks()
         self._model = model
         self._sent = sent_sha256
         self._usage: dict[str, Any] = {}
@@ -112,6 +120,7 @@ class _Reading:
 
     def read(self, piece: dict[str, Any]) -> list[Chunk]:
         kind = piece.get("type")
+        self.blocks.add(piece)
         if kind == "message_start":
             message = piece.get("message") or {}
             self._model = said(message.get("model")) or self._model

@@ -215,7 +215,7 @@ WHOLE: dict[str, dict[str, dict[str, Any]]] = {
     },
     "anthropic": {
         "text": message([THOUGHT, {"type": "text", "text": LONG}]),
-        "tools": message([{"type": "text", "text": "I will look."}, USED, USED_TOO], reason="tool_use"),
+        "tools": message([THOUGHT, {"type": "text", "text": "I will look."}, USED, USED_TOO], reason="tool_use"),
         "refusal": message([], reason="refusal"),
         "length": message([{"type": "text", "text": "Paris is"}], reason="max_tokens"),
         "filter": message([{"type": "text", "text": "Paris"}], reason="refusal"),

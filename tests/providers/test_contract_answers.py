@@ -228,12 +228,13 @@ async def test_garbage_in_a_stream_is_malformed(server: RecordingServer, name: s
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", NAMES)
 async def test_reasoning_state_goes_back_with_the_tool_result(server: RecordingServer, name: str) -> None:
-    """OpenAI's encrypted reasoning and Gemini's signatures return; Anthropic's thinking stays out (docs/decisions)."""
+    """OpenAI's encrypted reasoning, Gemini's signatures and Claude's thinking return (docs/decisions, 11)."""
     server.answers(json_answer(WHOLE[name]["tools"]))
     provider = ours(name, server.url)
-    first = await provider.complete(redacted(), model=MODELS[name], deadline=Deadline.after(10))
+    asked = {"role": "user", "content": "What is the weather?"}
+    first = await provider.complete(redacted(messages=[asked]), model=MODELS[name], deadline=Deadline.after(10))
     talk = [
-        {"role": "user", "content": "What is the weather?"},
+        asked,
         first.message,
         *({"role": "tool", "tool_call_id": call["id"], "content": "rain"} for call in first.message["tool_calls"]),
     ]
@@ -248,7 +249,50 @@ async def test_reasoning_state_goes_back_with_the_tool_result(server: RecordingS
         calls = [part for part in sent["contents"][1]["parts"] if "functionCall" in part]
         assert [part.get("thoughtSignature") for part in calls] == ["c2lnbmF0dXJl", None]
     else:
-        assert [block["type"] for block in sent["messages"][1]["content"]] == ["text", "tool_use", "tool_use"]
+        assert sent["messages"][1]["content"] == WHOLE[name]["tools"]["content"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("asked", "model", "said", "back"),
+    [
+        ("What is the weather?", "claude-haiku-5-5", "", True),
+        ("What is the weather now?", "claude-haiku-5-5", "", False),
+        ("What is the weather?", "claude-opus-5-5", "", False),
+        ("What is the weather?", "claude-haiku-5-5", " Edited.", False),
+    ],
+)
+async def test_thinking_goes_back_only_where_all_before_it_is_the_same(
+    server: RecordingServer, asked: str, model: str, said: str, back: bool
+) -> None:
+    """Kept from a stream; another first message, another model or an edited turn: the thinking stays out."""
+    provider = ours("anthropic", server.url)
+    server.answers(stream_of("anthropic", "tools"))
+    begun = redacted(messages=[{"role": "user", "content": "What is the weather?"}])
+    async for _ in provider.stream(begun, model="claude-haiku-5-5", deadline=Deadline.after(10)):
+        pass
+    whole = WHOLE["anthropic"]["tools"]["content"]
+    text = "".join(block.get("text", "") for block in whole)
+    calls = [
+        {
+            "id": block["id"],
+            "type": "function",
+            "function": {"name": block["name"], "arguments": json.dumps(block["input"])},
+        }
+        for block in whole
+        if block["type"] == "tool_use"
+    ]
+    talk = [
+        {"role": "user", "content": asked},
+        {"role": "assistant", "content": (text + said) or None, "tool_calls": calls},
+        *({"role": "tool", "tool_call_id": call["id"], "content": "rain"} for call in calls),
+    ]
+    server.answers(json_answer(WHOLE["anthropic"]["text"]))
+    await provider.complete(redacted(messages=talk), model=model, deadline=Deadline.after(10))
+    await provider.aclose()
+    sent = server.requests[-1].json["messages"][1]["content"]
+    assert (sent == whole) is back
+    assert any(block["type"] == "thinking" for block in sent) is back
 
 
 @pytest.mark.anyio
