@@ -18,7 +18,7 @@ WORDS = {
     "journal_tail_cut": "The journal's last line was cut off by a crash; it is set aside.",
     "journal_lines_missing": "Lines {first} to {last} of the journal are missing.",
     "journal_line_changed": "Line {line} of the journal is not what was written; run `lancelot receipts verify`.",
-    "journal_head_missing": "The journal's head was gone at a start: whether lines were cut off behind line {last} is not known.",
+    "journal_head_missing": "The journal's head was gone at a start; whether line {last} was the newest is not known.",
     "database_rebuilt": "The database was rebuilt from the journal.",
     "repaired": "A repair was carried out: {finding}.",
     "repair_undone": "A repair was undone.",
