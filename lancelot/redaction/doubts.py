@@ -130,7 +130,7 @@ def believable(text: str, start: int, end: int, label: str, lexicon: dict[str, i
     if label == "SECRET":
         return _secret(piece, text[max(0, start - 40) : start])
     if label == "USERNAME":
-        return len(piece) > 1 and not piece.isdigit() and not _KEY_KIND.search(piece)
+        return len(piece) > 1 and not piece.isdigit() and not is_digest(piece) and not _KEY_KIND.search(piece)
     return any(c.isdigit() for c in piece) or len(piece) > 2
 
 

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from lancelot.errors import RedactionFailed
 from lancelot.redaction.blas import single_threaded
 from lancelot.redaction.doubts import EXTENDED, believable, extend
+from lancelot.redaction.everyday import without_everyday_ends
 from lancelot.redaction.labels import Span
 
 __all__ = ["WEIGHTS_SHA256", "Tagger", "fold", "tokenize", "weights_path", "word_features", "word_shape"]
@@ -309,6 +310,10 @@ class Tagger:
             if not any(c.isalnum() for c in text[start:end]):
                 continue
             label = _CLASSES[kind]
+            if label in ("PERSON", "LOCATION", "ORG"):
+                start, end = without_everyday_ends(text, start, end, network.lexicon)
+                if start == end:
+                    continue
             if label in EXTENDED:
                 start, end = extend(text, start, end, label, network.lexicon)
             if believable(text, start, end, label, network.lexicon):
