@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
+from lancelot.redaction.rules.codes import codes, pairs, statements
 from lancelot.redaction.rules.keys import issued_keys
-from lancelot.redaction.rules.passwords import assigned, codes, pairs, statements
+from lancelot.redaction.rules.passwords import assigned
 from lancelot.redaction.rules.randomness import counts_up, is_example, is_random
 from lancelot.redaction.rules.scan import Scan
 
