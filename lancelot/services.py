@@ -358,7 +358,8 @@ class Services:
 
     def _tell_operator(self, approval: Approval) -> None:
         """Send word of a waiting approval through the verified channel; a channel that fails holds nothing up."""
-        words = f"{approval.ask.who} asks: {approval.ask.what} (risk {approval.ask.risk}). Decide under Approvals."
+        ask, where = approval.ask, f" at {self._url}/approvals-queue?id={approval.id}" if self._url else ""
+        words = f"{ask.who} asks: {ask.what} (risk {ask.risk}). Decide under Approvals{where}."
         channel, deps = self.credentials.comms_url(), self.onboarding.deps
 
         def send() -> None:

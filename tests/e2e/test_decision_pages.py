@@ -163,6 +163,8 @@ def test_something_new_appears_without_a_reload_and_survives_kill_9(clean: Page,
     expect(clean.get_by_text("Nothing waits")).to_be_visible()
     made = ask(console, "Pay invoice 1")
     expect(clean.get_by_text("Pay invoice 1")).to_be_visible(timeout=15_000)
+    told = f"agent bookkeeper asks: Pay invoice 1 (risk high). Decide under Approvals at {console.url}/approvals-queue"
+    assert f"{told}?id={made['id']}" in console.log.read_text()  # the local channel
     clean.goto("about:blank")
     console.kill()
     console.start()
