@@ -1,4 +1,4 @@
-"""What a streamed answer costs, the router beside raw httpx: `python -m tests.bench.streaming`. First token, each chunk.
+"""What a stream costs, the router beside raw httpx: `python -m tests.bench.streaming`. First token, each chunk.
 
 The mock upstream sends 50 chunks at once, so a chunk's figure is processor time, not waiting.
 """
