@@ -126,8 +126,6 @@ class ThresholdsConfig(Strict):
     """Under this score a request the local model may answer stays local."""
     cascade: Real = Field(default=0.5, ge=0, le=1)
     """From this score on an answer escalates on its failure signals."""
-    injection: Real = Field(default=0.5, ge=0, le=1)
-    """From this score on a prompt injection is suspected and the request stays local."""
     local_confidence: Real = Field(default=0.8, ge=0, le=1)
     """The least confidence at which the local model may answer by itself."""
     classify_confidence: Real = Field(default=0.5, ge=0, le=1)

@@ -18,6 +18,9 @@ __all__ = ["Money", "Real", "Strict", "load_plain", "parse_yaml", "read_yaml"]
 Model = TypeVar("Model", bound=BaseModel)
 MAX_BYTES = 2_000_000  # a configuration larger than this is a mistake (or an attack on the parser)
 
+# keys that older files may hold, and what has become of them
+RETIRED = {"thresholds.injection": "never had an effect and is gone (a suspected injection is a rule): take the line out"}
+
 
 class Strict(BaseModel):
     """The base of every configuration class: unknown keys and wrong types fail, nothing is changed afterwards."""
@@ -150,7 +153,9 @@ def _named(problem: ValidationError, root: yaml.Node | None, name: str) -> BadCo
     where = [step for step in first["loc"] if not (isinstance(step, str) and step.startswith("[key]"))]
     key = ".".join(str(step) for step in where) or "(top level)"
     line = _line(root, first["loc"])
-    says = "is not a known key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    says = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        says = RETIRED.get(key, "is not a known key")
     says = says[:1].lower() + says[1:]
     more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
     return BadConfig(f"{name}, line {line}: `{key}`: {says}{more}.", file=name, line=line, key=key)

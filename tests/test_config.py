@@ -73,6 +73,7 @@ def test_every_price_and_refusal_of_the_facts_is_in_the_files() -> None:
 # file, what is replaced, by what, words the complaint has, the line it names (None: any)
 BROKEN = [
     ("router.yaml", "deadline_s: 120", "deadline: 120", ["router.yaml", "`deadline`", "not a known key"], None),
+    ("router.yaml", "  cascade: 0.5", "  injection: 0.5", ["`thresholds.injection`", "take the line out"], None),
     ("router.yaml", "max_attempts: 3", "max_attempts: three", ["`max_attempts`", "integer"], None),
     ("router.yaml", "max_attempts: 3", "max_attempts: '3'", ["`max_attempts`", "integer"], None),
     ("router.yaml", "max_attempts: 3", "max_attempts: 0", ["`max_attempts`", "greater"], None),
