@@ -61,3 +61,18 @@ async def test_the_same_policy_moves_nothing_on_real_receipts() -> None:
     told = what_if(here.receipts.written, RoutingPolicy(), RoutingPolicy(), PRICES, models=MODELS)
     assert told.looked_at == 4
     assert not told.moved
+
+
+def test_a_lane_without_a_price_costs_what_its_tokens_have_cost() -> None:
+    now = RoutingPolicy()
+    cheap = past(0.4, cost_usd=Decimal("0.002"))
+    dear = past(0.9, cost_usd=Decimal("0.02")).model_copy(update={"lane": "deep"})
+    told = what_if([cheap, dear], now, replace(now, thresholds=Thresholds(deep=0.3)), PRICES)
+    assert (told.estimated, told.unpriced) == (1, 0)
+    assert told.cost_change == Decimal("0.018")  # deep has cost 0.02 for as many tokens, fast 0.002 by its receipt
+
+
+def test_thresholds_that_need_the_text_are_named() -> None:
+    now = RoutingPolicy()
+    then = replace(now, thresholds=replace(now.thresholds, local_confidence=0.1, prior_weight=0.9))
+    assert len(what_if([], now, then, PRICES).untried) == 2
