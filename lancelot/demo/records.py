@@ -62,6 +62,7 @@ MODELS = {
     "unpriced": Model("demo-preview", "deep", "selfhosted", None, None, 18.0),
 }
 LANES = ("local", "fast", "deep")
+LOCAL_TASKS = ("summarize", "extract", "classify", "rewrite")
 KEYS = (None, "app-crm", "app-mail", "app-search")
 LABELS = ("EMAIL", "PHONE", "PERSON", "CARD", "IBAN", "ADDRESS")
 REASONS = {
@@ -204,7 +205,13 @@ def _attempt(
         "provider": model.provider,
         "model": model.name,
         "attempt": number,
-        "assessment": {"task": task.name, "deep_score": request["score"], "known": True, "risk": request["risk"]},
+        "assessment": {
+            "task": task.name,
+            "deep_score": request["score"],
+            "known": True,
+            "risk": request["risk"],
+            "local_can": task.name in LOCAL_TASKS,
+        },
         "reasons": REASONS[lane] if number == 1 else ["the lane before did not suffice"],
         "risk": request["risk"],
         "complexity": round(min(1.0, tokens_in / 4000), 3),
