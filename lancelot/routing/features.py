@@ -42,6 +42,7 @@ _ELSEWHERE = frozenset(
         "het een niet van mijn op dit jest nie moje czy na bir bu ve ne"
     )
 )
+_ACCENTED = re.compile("[\u00c0-\u024f\u0370-\u1fff\u2e80-\uffff]")  # letters of other languages, not typographic signs
 _CODE_SIGNS = frozenset("`(#=;{}*")  # without one of these there is no code to count
 _MATH_SIGNS = frozenset("\\$=<>≤≥^∑√∫+*/-")
 _CONSTRAINT = frozenset(

@@ -15,21 +15,50 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from lancelot.routing.features import Features
+from lancelot.routing.features import Features, words_of
 
 __all__ = ["RuleBook", "WordRule", "fired", "forms", "rule_book"]
 
 STEM: Final = 6  # letters
+SHORT: Final = 400  # characters up to which a text is not taken apart
+_SENTENCE = re.compile(r"[.!?]\s|\n")
+_SCRIPT = re.compile("[\u0370-\u1fff\u2e80-\uffff]")
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 class Looked(NamedTuple):
-    """A request as the rules see it: its text and words, their beginnings, and whether it may not be English."""
+    """A request as the rules see it.
+
+    Attributes:
+        lowered, vocabulary, beginnings: its text, its words, and their first letters.
+        sentences: each different sentence with its words; one for all of a short text.
+        foreign: it may not be English. scripts: it holds other letters than Latin ones.
+    """
 
     lowered: str
     vocabulary: frozenset[str]
     beginnings: set[str]
+    sentences: list[tuple[str, frozenset[str]]]
     foreign: bool
+    scripts: bool
+
+    @classmethod
+    def of(cls, features: Features) -> Looked:
+        """Take a request apart once, for all rules."""
+        lowered, words, foreign = features.full.lower(), features.vocabulary, features.foreign
+        sentences = [(lowered, words)]
+        if len(lowered) > SHORT:
+            sentences = [(one, frozenset(words_of(one))) for one in dict.fromkeys(_SENTENCE.split(lowered))]
+        scripts = foreign and not lowered.isascii() and _SCRIPT.search(lowered) is not None
+        return cls(lowered, words, {word[:STEM] for word in words}, sentences, foreign, scripts)
+
+    def near(self, triggers: frozenset[str] | None) -> str:
+        """The sentences with one of the triggers, a line each; what no phrase can match is left out."""
+        if triggers is None:
+            return self.lowered
+        if self.vocabulary.isdisjoint(triggers):
+            return ""
+        return "\n".join(one for one, words in self.sentences if not words.isdisjoint(triggers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +71,9 @@ class WordRule:
         level: "high" or "medium".
         groups: each a tuple of word sets; a group holds when every set has a word in the text.
         stems: beginnings of words, six letters each.
-        triggers: phrases are tried only when one of these words occurs (None: always).
+        triggers: phrases are tried only on sentences with one of these words (None: always).
         phrases: patterns over the lower-cased text.
-        elsewhere: the same in other languages, tried on texts that do not look English.
+        elsewhere, scripts: the same in other languages, with Latin and with other letters; for texts that may not be English.
     """
 
     name: str
@@ -55,21 +84,21 @@ class WordRule:
     triggers: frozenset[str] | None = None
     phrases: tuple[re.Pattern[str], ...] = ()
     elsewhere: re.Pattern[str] | None = None
+    scripts: re.Pattern[str] | None = None
 
     def fires(self, looked: Looked) -> bool:
         """True when the rule holds for the request."""
-        vocabulary, lowered = looked.vocabulary, looked.lowered
+        vocabulary = looked.vocabulary
         if any(all(not vocabulary.isdisjoint(words) for words in group) for group in self.groups):
             return True
         if not self.stems.isdisjoint(looked.beginnings):
             return True
-        if (
-            self.phrases
-            and (self.triggers is None or not vocabulary.isdisjoint(self.triggers))
-            and any(phrase.search(lowered) for phrase in self.phrases)
-        ):
+        text = looked.near(self.triggers) if self.phrases else ""
+        if text and any(phrase.search(text) for phrase in self.phrases):
             return True
-        return self.elsewhere is not None and looked.foreign and self.elsewhere.search(lowered) is not None
+        if self.elsewhere is not None and looked.foreign and self.elsewhere.search(looked.lowered):
+            return True
+        return self.scripts is not None and looked.scripts and self.scripts.search(looked.lowered) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +136,7 @@ def rule_book() -> RuleBook:
 
 def fired(rules: tuple[WordRule, ...], features: Features) -> list[WordRule]:
     """The rules that hold, in the table's order."""
-    words = features.vocabulary
-    looked = Looked(features.full.lower(), words, {word[:STEM] for word in words}, features.foreign)
+    looked = Looked.of(features)
     return [rule for rule in rules if rule.fires(looked)]
 
 
@@ -133,7 +161,9 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _rule(data: dict[str, Any], elsewhere: dict[str, list[str]]) -> WordRule:
-    others = elsewhere.get(data["name"])
+    others = elsewhere.get(data["name"], [])
+    latin = [one for one in others if not _SCRIPT.search(one)]
+    scripts = [one for one in others if _SCRIPT.search(one)]
     return WordRule(
         name=data["name"],
         reason=data["reason"],
@@ -142,5 +172,6 @@ def _rule(data: dict[str, Any], elsewhere: dict[str, list[str]]) -> WordRule:
         stems=frozenset(data.get("stems", "").split()),
         triggers=forms(data["triggers"]) if "triggers" in data else None,
         phrases=tuple(re.compile(pattern) for pattern in data.get("phrases", ())),
-        elsewhere=re.compile("|".join(others)) if others else None,
+        elsewhere=re.compile("|".join(latin)) if latin else None,
+        scripts=re.compile("|".join(scripts)) if scripts else None,
     )
