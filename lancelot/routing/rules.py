@@ -73,7 +73,7 @@ class WordRule:
         stems: beginnings of words, six letters each.
         triggers: phrases are tried only on sentences with one of these words (None: always).
         phrases: patterns over the lower-cased text.
-        elsewhere, scripts: the same in other languages, with Latin and with other letters; for texts that may not be English.
+        elsewhere, scripts: the same in other languages, with Latin and with other letters; tried unless it is English.
     """
 
     name: str
