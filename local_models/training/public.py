@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local_models.layout import Turn
+from local_models.training.described import described_lists
 from local_models.training.examples import (
     Example,
     extract_example,
@@ -46,6 +47,7 @@ def clinc(place: Path, values: Values) -> Iterator[Example]:
     for text, label in data["train"] + data["val"]:
         pool[label].append(text)
     yield from label_lists(values, "clinc150", pool, 80 * len(pool))
+    yield from described_lists(values, "clinc150", pool, 80 * len(pool))
 
 
 def hwu(place: Path, values: Values) -> Iterator[Example]:
@@ -64,6 +66,7 @@ def hwu(place: Path, values: Values) -> Iterator[Example]:
                     )
     if pool:
         yield from label_lists(values, "hwu64", pool, 80 * len(pool))
+        yield from described_lists(values, "hwu64", pool, 80 * len(pool))
     for text, found in slots:
         if found:
             yield extract_example("hwu64", dict.fromkeys(list(found)[:6], "string"), found, text)
@@ -80,6 +83,7 @@ def multidogo(place: Path, values: Values) -> Iterator[Example]:
         usable = {label: texts for label, texts in pool.items() if len(texts) > 15}
         if len(usable) > 1:
             yield from label_lists(values, "multidogo", usable, 80 * len(usable))
+            yield from described_lists(values, "multidogo", usable, 80 * len(usable))
 
 
 def scitldr(place: Path, values: Values) -> Iterator[Example]:

@@ -12,6 +12,7 @@ import pytest
 from local_models.exam_items import TASKS, golden_items
 from local_models.layout import DEFAULT_LABELS, SPAN_TYPES, TAIL, Label, Turn, head
 from local_models.training.build import OVERLAP, build, main, overlaps, own_examples, word_runs
+from local_models.training.described import described_lists
 from local_models.training.examples import (
     Example,
     classify_example,
@@ -20,6 +21,7 @@ from local_models.training.examples import (
     rewrite_example,
 )
 from local_models.training.intents import label_lists
+from local_models.training.label_sets import label_sets, read_sets
 from local_models.training.public import READERS, read_public
 from local_models.training.tokens import pack
 from local_models.training.values import Values
@@ -212,3 +214,22 @@ def test_tokens_mark_where_the_answer_begins() -> None:
         assert "".join(map(chr, ids[prompt:])) == row.completion
         assert TASKS.index(row.task) in range(5)
         assert 0 <= task < 5
+
+
+def test_public_intents_are_described_in_words_of_our_own() -> None:
+    pool = {"book_flight": ["get me on a plane"], "book_hotel": ["a room for two"], "unheard_of": ["x"]}
+    rows = list(described_lists(Values(2), "x", pool, 200))
+    assert len(rows) > 150
+    assert not any("unheard" in row.user for row in rows)
+    assert any("wants to fly somewhere" in row.user and row.answer.lower().startswith("air") for row in rows)
+    assert any(row.answer in "ABCDEFGHIJ" for row in rows)
+    assert list(described_lists(Values(2), "x", {"unheard_of": ["x"]}, 5)) == []
+
+
+def test_label_sets_are_read_from_their_file() -> None:
+    one, two = read_sets("# desk\n- late | comes late\nwhere is it\n- lost\ngone\n\n# tone\n- calm\nfine\\nnow\n")
+    assert (one.name, one.texts["late"], one.about) == ("desk", ["where is it"], {"late": "comes late"})
+    assert two.texts == {"calm": ["fine\nnow"]}
+    with pytest.raises(ValueError, match="line 2"):
+        read_sets("# desk\na text\n")
+    assert all(len(one.texts) > 1 and all(one.texts.values()) for one in label_sets())

@@ -90,3 +90,21 @@ def test_the_export_is_a_gguf_adapter(trained: Any, tmp_path: Path) -> None:
     stored = np.asarray(written["blk.1.ffn_up.weight.lora_b"].data, dtype=np.float32)
     assert stored.shape == (64, 4)
     assert np.allclose(stored, model.adapters()["blk.1.ffn_up.weight.lora_b"].astype(np.float32))
+
+
+def test_a_second_round_starts_where_the_first_ended(trained: Any, tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="the training extra is not installed")
+    from local_models.training.lora import AdaptedLlama, read_adapter, tiny_base
+    from local_models.training.train import export
+
+    model, _, _ = trained
+    export(model, tmp_path / "adapter.gguf")
+    matrices = read_adapter(tmp_path / "adapter.gguf")
+    again = AdaptedLlama(*tiny_base(), rank=4, alpha=8.0)
+    again.load_adapters(matrices)
+    ids = torch.arange(12)[None]
+    assert torch.allclose(model(ids), again(ids), atol=2e-2)
+    with pytest.raises(ValueError, match="lora_a of attn_q"):
+        AdaptedLlama(*tiny_base(), rank=8, alpha=8.0).load_adapters(matrices)
+    with pytest.raises(KeyError):
+        again.load_adapters({})
