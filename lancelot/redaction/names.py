@@ -103,19 +103,16 @@ def word_features(word: str, lexicon: dict[str, int]) -> tuple[int, ...]:
 
 def tokenize(text: str) -> tuple[list[int], list[int], list[str], list[int]]:
     """Starts, ends, tokens, and what stands before each: 0 nothing (first), 1 glued on, 2 blank, 3 a line break."""
-    starts: list[int] = []
-    ends: list[int] = []
-    tokens: list[str] = []
-    gaps: list[int] = []
-    before = 0
-    for match in _TOKEN.finditer(text):
-        start, end = match.span()
-        gaps.append(0 if not starts else 1 if start == before else 3 if "\n" in text[before:start] else 2)
-        starts.append(start)
-        ends.append(end)
-        tokens.append(match.group())
-        before = end
-    return starts, ends, tokens, gaps
+    places = [match.span() for match in _TOKEN.finditer(text)]
+    if not places:
+        return [], [], [], []
+    starts, ends = [start for start, _ in places], [end for _, end in places]
+    between = list(zip(ends, starts[1:], strict=False))
+    if "\n" in text:
+        gaps = [1 if end == start else 3 if "\n" in text[end:start] else 2 for end, start in between]
+    else:
+        gaps = [1 if end == start else 2 for end, start in between]
+    return starts, ends, [text[start:end] for start, end in places], [0, *gaps]
 
 
 def _read_lexicon(packed: bytes) -> dict[str, int]:
@@ -196,10 +193,12 @@ class _Network:
             if len(self._known) + len(tokens) > _CACHED_WORDS:
                 self._known.clear()
             known = self._known
-            unseen = [word for word in dict.fromkeys(tokens) if word not in known]
-            if unseen:
-                self._learn(unseen)
-            picked: Floats = self._vectors[[known[word] for word in tokens]]
+            try:
+                rows = [known[word] for word in tokens]
+            except KeyError:
+                self._learn([word for word in dict.fromkeys(tokens) if word not in known])
+                rows = [known[word] for word in tokens]
+            picked: Floats = self._vectors[rows]
         return picked
 
     def _gated(self, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
