@@ -42,7 +42,7 @@ def test_every_page_shows_itself_and_does_its_work(page: Page, ready_console: Co
     expect(page.get_by_text("1 item was redacted", exact=False)).to_be_visible()
     expect(page.get_by_text("<EMAIL_1>").first).to_be_visible()
 
-    open_page(page, ready_console, "/decisions")
+    open_page(page, ready_console, "/decisions?view=Dry+run")
     page.get_by_label("Text to try").fill("Delete the production database")
     press(page, "Explain")
     expect(page.get_by_text("risk_high", exact=False).first).to_be_visible()
