@@ -8,7 +8,7 @@ behind what the gateway has acknowledged.
     decisions      the attempts: why each went where it went
     usage_hourly   sums by hour, lane, model, task, key and status
     approvals      what people decided
-    freshness      one row: newest line, its age in seconds, whether the chain holds
+    freshness      one row: newest line, its age in seconds, whether the chain holds (NULL until a long one is checked)
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from lancelot.store.views import DECISIONS, READABLE
 __all__ = ["Freshness", "connect", "freshness", "plain"]
 
 REFRESH_S = 0.5  # how soon a newly sealed segment is read from its sealed form; both forms overlap for ten seconds
+CHECKED_AT_ONCE = 200  # sealed segments whose chain `connect` checks before it returns
+CHECK_AFTER_S = 3.0  # a longer journal is checked a little later, out of the way of the first questions
 VIEWS = {
     "receipts": f"SELECT {READABLE} FROM journal",  # noqa: S608 - our own column names
     "decisions": DECISIONS.format(source="journal"),
@@ -140,6 +142,7 @@ class _Views:
         self._shown: _Files | None = None
         self._looked_into: set[Path] = set()  # sealed files known to hold no lines kept raw, or to hold some:
         self._odd: set[Path] = set()
+        self._unchecked, self._moved = False, 0.0
 
     def show(self, connection: duckdb.DuckDBPyConnection) -> None:
         """(Re)define all views when the files have changed, in one transaction: a query sees the old or the new."""
@@ -149,20 +152,33 @@ class _Views:
         self._look_into(connection, files)
         connection.execute("BEGIN")
         connection.execute(f"CREATE OR REPLACE VIEW journal AS {self._source(files)}")
-        self._state(connection)
+        few = len(files.sealed) <= CHECKED_AT_ONCE
+        self._note(connection, *(self._chain() if few else (None, "The chain is being checked.")))
         for name, sql in VIEWS.items():
             connection.execute(f"CREATE OR REPLACE VIEW {name} AS {sql}")
         connection.execute("COMMIT")
-        self._shown = files
+        self._shown, self._unchecked, self._moved = files, not few, time.monotonic()
 
-    def _state(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """What `freshness` says beside the newest line: whether the chain held when the files last changed."""
+    def check(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Check the chain of a long journal, which `show` does not wait for."""
+        if self._unchecked and time.monotonic() - self._moved >= CHECK_AFTER_S:
+            found = self._chain()
+            connection.execute("BEGIN")
+            self._note(connection, *found)
+            connection.execute("COMMIT")
+            self._unchecked = False
+
+    def _chain(self) -> tuple[bool, str | None]:
+        """(whether all segments are there and join, what is wrong in words)."""
         report = verify(self._root, shallow=True) if self._folder.is_dir() else None
         problem = report.problems[0].words() if report and report.problems else None
-        connection.execute("CREATE OR REPLACE TABLE chain_state (checked TIMESTAMP, ok BOOLEAN, problem VARCHAR)")
-        connection.execute(
-            "INSERT INTO chain_state VALUES (?, ?, ?)", [datetime.now(UTC).replace(tzinfo=None), not problem, problem]
-        )
+        return problem is None, problem
+
+    def _note(self, connection: duckdb.DuckDBPyConnection, ok: bool | None, problem: str | None) -> None:
+        connection.execute("CREATE TABLE IF NOT EXISTS chain_state (checked TIMESTAMP, ok BOOLEAN, problem VARCHAR)")
+        connection.execute("DELETE FROM chain_state")
+        moment = datetime.now(UTC).replace(tzinfo=None)
+        connection.execute("INSERT INTO chain_state VALUES (?, ?, ?)", [moment, ok, problem])
 
     def _files(self) -> _Files:
         found: Sequence[Segment] = segments(self._folder) if self._folder.is_dir() else ()
@@ -221,6 +237,7 @@ def _follow(owner: weakref.ref[duckdb.DuckDBPyConnection], cursor: duckdb.DuckDB
         while owner() is not None:
             time.sleep(REFRESH_S)
             views.show(cursor)
+            views.check(cursor)
     except (duckdb.Error, OSError):
         return  # the connection was closed, or the folder removed: the views stay as they are
     finally:

@@ -199,3 +199,20 @@ def test_live_from_another_process_each_receipt_once_and_within_a_second(tmp_pat
     writer.stdin.close()
     writer.stdout.close()
     assert writer.wait() == 0
+
+
+def test_a_long_journal_is_checked_a_little_later(tmp_path: Path) -> None:
+    store = ReceiptStore(tmp_path, seal_at=1)
+    for _ in range(analysis.CHECKED_AT_ONCE + 5):
+        store.write(Receipt(request_id="r"))
+    store.flush(60)
+    until = time.monotonic() + 60
+    while len(list(tmp_path.glob("journal/*.parquet"))) <= analysis.CHECKED_AT_ONCE + 1:
+        assert time.monotonic() < until
+    connection = analysis.connect(tmp_path)
+    ok, problem = connection.execute("SELECT chain_ok, problem FROM freshness").fetchone()
+    assert (ok, problem) == (None, "The chain is being checked.")
+    while connection.execute("SELECT chain_ok FROM freshness").fetchone() != (True,):
+        assert time.monotonic() < until
+    connection.close()
+    store.close()

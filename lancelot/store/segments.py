@@ -171,7 +171,7 @@ def _write_table(table: Any, target: Path, disk: Disk) -> None:
             compression_level=6,
             use_dictionary=[name for name in table.schema.names if name not in (*UNIQUE, *DELTA)],
             column_encoding=dict.fromkeys(DELTA, "DELTA_BINARY_PACKED"),
-            write_statistics=[name for name in ("n", "time", "id") if name in table.schema.names],
+            write_statistics=[name for name in ("n", "time", "id", "raw") if name in table.schema.names],
         )
         temporary.chmod(0o600)
         with temporary.open("rb") as file:
