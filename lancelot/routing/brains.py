@@ -24,7 +24,8 @@ from lancelot.routing.ports import LocalBrain
 __all__ = ["Brains", "Patience", "classify", "tokens_spent"]
 
 LOCAL_CONTEXT = 2000  # tokens the local lane takes unless the brain says otherwise
-OUTPUT_GUESS = 1024  # tokens reserved for an answer whose length the caller does not limit
+OUTPUT_GUESS = 1024  # tokens reserved for an answer whose length the caller does not limit, at the least
+FADING = 0.9  # of the longest such answer lately, with every one that is shorter
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -44,6 +45,7 @@ class Brains:
         self.profile = profile
         self.patience = Patience(clock=clock)
         self.breakers = {lane: Breaker(clock=clock) for lane in Lane}
+        self._longest = dict.fromkeys(Lane, OUTPUT_GUESS)  # tokens of unlimited answers lately
 
     def set_limits(self, policy: RoutingPolicy) -> None:
         """Breaker limits of the configuration in force."""
@@ -109,7 +111,7 @@ class Brains:
     def most(self, lane: Lane, journey: Journey) -> tuple[Decimal | None, int]:
         """The most a call can cost: US dollars (None is unknown) and tokens; what budgets set aside for it."""
         tokens_in = journey.assessment.capabilities.context_tokens
-        tokens_out = journey.chat.output_limit or OUTPUT_GUESS
+        tokens_out = journey.chat.output_limit or self._longest[lane]
         model = self.model(lane)
         usd = Decimal(0) if lane is Lane.LOCAL else None
         if model is not None:
@@ -118,6 +120,9 @@ class Brains:
 
     def price(self, attempt: Attempt, journey: Journey) -> None:
         """Fill in what an attempt cost: the price list for the flagship, power for the local model."""
+        if journey.chat.output_limit is None and attempt.usage.output is not None:
+            faded = int(self._longest[attempt.lane] * FADING)
+            self._longest[attempt.lane] = max(OUTPUT_GUESS, faded, attempt.usage.output)
         if attempt.lane is Lane.LOCAL:
             powered = local_cost(attempt.provider_ms, journey.policy.power_usd_per_hour)
             if powered is not None:

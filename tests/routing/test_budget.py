@@ -170,6 +170,19 @@ async def test_fifty_parallel_callers_at_the_edge_cannot_pass_it(streamed: bool)
 
 
 @pytest.mark.anyio
+async def test_long_answers_without_a_limit_are_reckoned_with() -> None:
+    config = FakeConfig(make_config(budgets=BudgetsConfig(total=Budget(daily_tokens=20_000))))
+    long = text_answer("a long answer", usage=Usage(input=10, output=7_000))
+    here = world(provider=FakeProvider(long), budgets=BudgetKeeper(config), classify=False)
+    for _ in range(2):
+        await here.router.handle(chat(model="lancelot-fast"))
+    with pytest.raises(BudgetSpent):
+        await here.router.handle(chat(model="lancelot-fast"))
+    assert sum((receipt.tokens_in or 0) + (receipt.tokens_out or 0) for receipt in here.receipts.attempts) <= 20_000
+    await here.router.handle(chat(model="lancelot-fast", max_tokens=1_000))
+
+
+@pytest.mark.anyio
 async def test_retries_and_escalations_pay_too() -> None:
     config = FakeConfig(make_config(budgets=BudgetsConfig(total=Budget(daily_tokens=1500))))
     here = world(ProviderOverloaded(), "better", budgets=BudgetKeeper(config))
