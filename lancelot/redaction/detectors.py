@@ -6,7 +6,7 @@ No model, no state; the same text always gives the same spans. Secrets have a do
 from __future__ import annotations
 
 from lancelot.redaction.labels import Span
-from lancelot.redaction.rules import addresses, dates, formal, handles, identifiers, links, national, phones
+from lancelot.redaction.rules import addresses, dates, formal, handles, identifiers, links, national, people, phones
 from lancelot.redaction.rules.scan import Scan
 
 __all__ = ["find"]
@@ -27,6 +27,7 @@ def find(text: str, scan: Scan | None = None) -> list[Span]:
     found += addresses.facilities(scan)
     found += dates.dates(scan)
     found += identifiers.bank_codes(scan)
+    found += people.people(scan)
     if scan.has_digit:
         found += formal.cards(scan)
         found += formal.ibans(scan)
