@@ -133,10 +133,24 @@ def parse_chat(body: Any) -> ChatRequest:
             value = body.pop(name)
             if value not in harmless:
                 raise UnsupportedParameter(f"`{name}` is not supported with this value.", param=name)
+    if body.get("stream_options"):
+        _check_stream_options(body)
     try:
         return ChatRequest.model_validate(body)
     except ValidationError as problem:
         raise _named_error(problem) from None
+
+
+def _check_stream_options(body: dict[str, Any]) -> None:
+    options = body["stream_options"]
+    for name, value in options.items() if isinstance(options, dict) else ():
+        known = name == "include_usage" or (name == "include_obfuscation" and not value)
+        if not known or not isinstance(value, bool | None):
+            raise UnsupportedParameter(
+                f"`stream_options.{name}` is not supported with this value.", param=f"stream_options.{name}"
+            )
+    if not body.get("stream"):
+        raise BadInput("`stream_options` goes with `stream: true` only.", param="stream_options")
 
 
 def _named_error(problem: ValidationError) -> BadInput:
@@ -144,7 +158,7 @@ def _named_error(problem: ValidationError) -> BadInput:
     where = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
         return UnsupportedParameter(f"`{where}` is not supported.", param=where)
-    return BadInput(f"`{where}`: {first['msg']}.", param=where)
+    return BadInput(f"`{where}`: {first['msg'].removeprefix('Value error, ')}.", param=where)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,8 @@ class Preparer:
         began = time.perf_counter()
         forced = _forced(chat.model)
         config, policy = self.policy()
-        deadline = Deadline.after(min(context.deadline_s or policy.deadline_s, policy.deadline_s))
+        wanted_s = policy.deadline_s if context.deadline_s is None else context.deadline_s
+        deadline = Deadline.after(min(wanted_s, policy.deadline_s))
         await self._recorder.ready()
         redacted = await self._redact(chat, context, policy)
         redaction_ms = milliseconds_since(began)

@@ -78,6 +78,16 @@ def test_a_key_is_bound_to_its_lanes(gateway: Gateway) -> None:
         (b'{"messages": [{"role": "user", "content": "x"}], "n": 3}', 400, "unsupported_parameter"),
         (b'{"messages": [{"role": "user", "content": "x"}], "surprise": 1}', 400, "unsupported_parameter"),
         (b'{"messages": [{"role": "user", "content": "x"}], "temperature": 9}', 400, "bad_input"),
+        (
+            b'{"messages": [{"role": "user", "content": "x"}], "stream_options": {"include_usage": true}}',
+            400,
+            "bad_input",
+        ),
+        (
+            b'{"messages": [{"role": "user", "content": "x"}], "stream": true, "stream_options": {"else": true}}',
+            400,
+            "unsupported_parameter",
+        ),
         (b'{"model": "gpt-9", "messages": [{"role": "user", "content": "x"}]}', 404, "model_not_found"),
     ],
 )
@@ -152,3 +162,24 @@ class TestFailingFlagship:
         receipts = gateway.call("GET", "/router/receipts").json()["receipts"]
         assert receipts[0]["status"] == "error"
         assert receipts[0]["error_code"] == "provider_rate_limited"
+
+
+class TestASlowFlagship:
+    @pytest.fixture
+    def provider(self) -> FakeProvider:
+        return FakeProvider("late", delay_s=20.0)
+
+    @pytest.mark.parametrize("given", ["0", "0.05"])
+    def test_the_deadline_of_the_header_holds(self, gateway: Gateway, given: str) -> None:
+        body = {"model": "lancelot-fast", "messages": [{"role": "user", "content": "hello"}]}
+        response = gateway.call("POST", "/v1/chat/completions", json=body, headers={"x-lancelot-deadline": given})
+        assert response.status_code == 504, response.text
+        assert response.json()["error"]["code"] == "provider_timeout"
+
+
+@pytest.mark.parametrize("given", ["-1", "601", "soon", "nan"])
+def test_a_deadline_is_a_number_of_seconds(gateway: Gateway, given: str) -> None:
+    body = {"model": "lancelot-fast", "messages": [{"role": "user", "content": "hello"}]}
+    response = gateway.call("POST", "/v1/chat/completions", json=body, headers={"x-lancelot-deadline": given})
+    assert response.status_code == 400
+    assert not gateway.provider.calls
