@@ -8,7 +8,10 @@ from typing import Any
 import streamlit as st
 
 from console.onboarding.acting import command, hand_in
+from lancelot import settings
 from lancelot.onboarding.flow import OnboardingFlow
+from local_models.hardware import look_at_machine, suggest
+from local_models.lockfile import Lock, PinnedModel, load_lock
 
 __all__ = ["QUESTIONS"]
 
@@ -116,6 +119,7 @@ def local_model(flow: OnboardingFlow, status: Status) -> None:
         f"| Source | {', then '.join(model['sources'])} |\n| Memory | about {model['min_memory_mb']} MB |\n"
         f"| SHA-256 | `{model['sha256'][:16]}…` |"
     )
+    other_models()
     if status["working"]:
         return
     if model["consent"]:
@@ -128,6 +132,30 @@ def local_model(flow: OnboardingFlow, status: Status) -> None:
     )
     if st.button("Install", type="primary", key="install"):
         hand_in(flow, "LOCAL_UTILITY_SETUP", {"consent": bool(agreed), "model_id": model["id"]})
+
+
+def other_models() -> None:
+    """What suits this machine, and every tier there is; a candidate is shown as one."""
+    lock = load_lock()
+    machine = look_at_machine(settings.data_dir())
+    suggested = suggest(lock, machine)
+    st.caption(f"Suggested for this machine: **{suggested.model_id}**. {suggested.reason}")
+    with st.expander("Other models"):
+        rows = [
+            f"| {pin.title} | {pin.min_memory_mb} MB | {pin.licence} | {standing(lock, pin)} |" for pin in lock.models
+        ]
+        st.markdown("| Model | Memory | Licence | |\n|---|---|---|---|\n" + "\n".join(rows))
+        st.caption(
+            f"This machine: {machine.memory_mb} MB of memory, {machine.cores} cores, {machine.disk_free_mb} MB free. "
+            "The suggestion binds nobody: `default` in local_models/models.lock.yaml names the model that is installed."
+        )
+
+
+def standing(lock: Lock, pin: PinnedModel) -> str:
+    """Whether a model can be installed, in words."""
+    if pin.candidate:
+        return f"candidate, cannot be installed yet: {', '.join(pin.missing)} not pinned"
+    return "will be installed" if pin.id == lock.default else "can be installed"
 
 
 def channel(flow: OnboardingFlow, status: Status) -> None:
