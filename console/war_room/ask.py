@@ -128,7 +128,7 @@ with page_guard():
         st.page_link("onboarding/page.py", label="Finish the set-up", icon=":material/flag:")
     else:
         ask_form()
-        if parked := recall("ask_waits", Waiting):
-            waits(parked)
+        if parked := recall("ask_waits", tuple):  # a page's own classes are new ones in every run
+            waits(Waiting(*parked))
         if found := recall("ask_answer", RoutedResponse):
             answer(found)
