@@ -64,7 +64,8 @@ def told(approval: Approval) -> None:
     st.caption(f"{plain(ask.who)} · {times_words(approval)}")
     why = [*([f"the rule {ask.rule} stopped it"] if ask.rule else []), *ask.reasons]
     if why:
-        st.markdown("**Why it waits**\n\n" + "\n".join(f"- {plain(reason)}" for reason in why))
+        word = "waits" if approval.state is State.PENDING else "waited"
+        st.markdown(f"**Why it {word}**\n\n" + "\n".join(f"- {plain(reason)}" for reason in why))
     if ask.tools and not any(tool.arguments for tool in ask.tools):
         names = ", ".join(dict.fromkeys(tool.name for tool in ask.tools))
         st.markdown(f"**Tools it may call:** {plain(names)}")
@@ -154,7 +155,7 @@ def after(approval: Approval) -> None:
     if approval.note:
         lines.append(f"- Note: {plain(approval.note)}")
     lines.append(f"- Now: {STATE_WORDS[approval.state]}")
-    st.markdown("\n".join(lines))
+    st.markdown("**What became of it**\n\n" + "\n".join(lines))
     for tool in approval.ask.tools:
         if tool.arguments:
             st.markdown(f"**{plain(tool.name)}**, as asked")
