@@ -43,7 +43,7 @@ def test_the_router_adds_little_to_a_stream() -> None:
 
 @pytest.mark.timeout(3600)
 def test_many_requests_cost_and_keep_the_same() -> None:
-    """Memory after the first 5,000 requests and at the end, processor time a request in the first and the last block."""
+    """Memory after the first 5,000 requests and at the end; processor time a request in the first and last block."""
     blocks = asyncio.run(soak.blocks(SOAK))
     assert blocks[-1].resident_mb <= 1.05 * blocks[0].resident_mb
     assert blocks[-1].cpu_us <= 1.1 * blocks[0].cpu_us
