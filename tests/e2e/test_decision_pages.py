@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from tests.e2e.harness import Console, lancelot, running_console
+from tests.e2e.harness import PROJECT, Console, lancelot, running_console
 from tests.e2e.journey import open_page, press
 
 pytestmark = pytest.mark.timeout(300)
@@ -261,3 +261,28 @@ def test_a_kill_between_decision_and_effect_lets_the_caller_go_on_once(console: 
     console.start()
     assert console.api("POST", f"/approvals/{made['id']}/start").status_code == 409
     assert os.path.exists(console.data_dir / "approvals.json")
+
+
+@pytest.mark.real_model
+def test_a_parked_message_is_decided_and_goes_on(clean: Page, ready_folder: Path, tmp_path: Path) -> None:
+    """Ask, stopped by a rule of router.yaml: decided on its page, then answered where it was asked."""
+    folder, config = tmp_path / "ready", tmp_path / "config"
+    shutil.copytree(ready_folder, folder)
+    shutil.copytree(PROJECT / "config", config)
+    router = config / "router.yaml"
+    rule = "park: [{ name: everything, reason: the test asks for a person, lanes: [local, fast, deep] }]"
+    router.write_text(re.sub(r"(?m)^park:.*$", rule, router.read_text()))
+    env = OFF | {"LANCELOT_CONFIG_DIR": str(config)}
+    with running_console(folder, tmp_path / "console.log", env) as console:
+        console.wait_ready()
+        open_page(clean, console, "/ask")
+        clean.get_by_label("Message").fill("Tell anna.berg@example.com hello")
+        press(clean, "Send")
+        expect(clean.get_by_text("A person has to allow this first")).to_be_visible(timeout=60_000)
+        clean.get_by_text("Decide it").click()
+        press(clean, "Allow once")
+        expect(clean.get_by_text("allowed by operator", exact=False).first).to_be_visible()
+        clean.get_by_role("link", name="Ask").click()
+        press(clean, "Go on")
+        expect(clean.get_by_text("Why this brain")).to_be_visible(timeout=120_000)
+        expect(clean.get_by_text("allowed by operator", exact=False).first).to_be_visible()
