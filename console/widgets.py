@@ -66,7 +66,7 @@ LABEL_WORDS = {
     "CARD": ("card number", "card numbers"),
     "IBAN": ("bank account", "bank accounts"),
     "IP": ("network address", "network addresses"),
-    "URL": ("private link", "private links"),
+    "URL": ("link", "links"),
     "DATE": ("date", "dates"),
     "DATE_OF_BIRTH": ("date of birth", "dates of birth"),
     "USERNAME": ("user name", "user names"),
