@@ -12,7 +12,7 @@ from console.session import get_services, moment_now
 from console.tables import show_table
 from console.widgets import money, tokens
 
-__all__ = ["month", "named", "other_prices", "pace_of_budgets", "saved", "weight"]
+__all__ = ["named", "other_prices", "pace", "saved", "weight"]
 
 BASELINES = {"deep": "all deep", "fast": "all fast"}
 
@@ -22,9 +22,15 @@ def named(by: str, group: str | None) -> str:
     return group or ("operator" if by == "key" else "none")
 
 
-def month() -> None:
-    """The calendar month so far, and what it comes to."""
-    found = get_services().costs.pace(moment_now())["month"]
+def pace() -> None:
+    """The calendar month so far and what it comes to, and every limit against the clock."""
+    found = get_services().costs.pace(moment_now())
+    if found["month"]["tokens"]:
+        _month(found["month"])
+    _budgets(found["budgets"])
+
+
+def _month(found: dict[str, Any]) -> None:
     spent, forecast, used, later = st.columns(4)
     spent.metric("This month so far", money(found["cost_usd"]), help=f"{found['elapsed']:.0%} of the month have passed")
     used.metric("Tokens this month", tokens(found["tokens"]))
@@ -42,9 +48,7 @@ def month() -> None:
     st.caption(words.replace("$", r"\$"))
 
 
-def pace_of_budgets() -> None:
-    """Every limit against the clock."""
-    rows = get_services().costs.pace(moment_now())["budgets"]
+def _budgets(rows: list[dict[str, Any]]) -> None:
     if not rows:
         st.caption("No budget is set. Limits of money and tokens are under `budgets` in router.yaml.")
         return

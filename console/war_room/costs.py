@@ -82,13 +82,13 @@ def course(since: datetime) -> None:
         st.caption(f"Left out: {unknown} bars of calls whose price is unknown; their tokens are under *Tokens*.")
 
 
-def breakdown(since: datetime) -> None:
-    """One row a group, and the same as files with every digit."""
+def breakdown(since: datetime, lanes: list[dict[str, Any]]) -> None:
+    """One row a group, and the same as files with every digit; `lanes` are the rows by lane."""
     by = (
         st.segmented_control("By", list(GROUPS), format_func=GROUPS.__getitem__, default="lane", key="cost_by")
         or "lane"
     )
-    rows = get_services().usage.summary(since, None, by)["groups"]
+    rows = lanes if by == "lane" else get_services().usage.summary(since, None, by)["groups"]
     table = pd.DataFrame(
         {
             GROUPS[by]: [cost_parts.named(by, row["group"]) for row in rows],
@@ -128,23 +128,23 @@ with page_guard():
         st.warning(banner, icon=":material/savings:")
     span = st.segmented_control("Time", list(SPANS), default="30 days", key="cost_span") or "30 days"
     start = since_of(SPANS[span])
-    totals = get_services().usage.summary(start, None, "lane")["totals"]
+    summary = get_services().usage.summary(start, None, "lane")
+    totals = summary["totals"]
     if not totals["calls"]:
         empty_state(
             "Nothing spent in this time", "Costs appear with the first request. Choose a longer time, or *Ask*."
         )
         with section():
-            cost_parts.pace_of_budgets()
+            cost_parts.pace()
         offer_demo()
     else:
         figures(totals)
         with section():
             course(start)
         with section("In detail"):
-            breakdown(start)
+            breakdown(start, summary["groups"])
         with section("Pace and forecast"):
-            cost_parts.month()
-            cost_parts.pace_of_budgets()
+            cost_parts.pace()
         with section("What routing saved"):
             cost_parts.saved(start)
         with section("Token pressure"):

@@ -91,7 +91,7 @@ def first_aggregate(folder: Path) -> dict[str, Any]:
     said = subprocess.run(
         [sys.executable, "-c", AGGREGATE, folder], capture_output=True, text=True, check=True, cwd=PROJECT
     )
-    connected, done, count, cost = json.loads(said.stdout)
+    connected, done, count, cost = json.loads(said.stdout.splitlines()[-1])
     return {"connect_s": round(connected, 2), "with_aggregate_s": round(done, 2), "receipts": count, "cost_usd": cost}
 
 
