@@ -19,7 +19,7 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_BYTES = 2_000_000  # a configuration larger than this is a mistake (or an attack on the parser)
 
 # keys that older files may hold, and what has become of them
-RETIRED = {"thresholds.injection": "never had an effect and is gone (a suspected injection is a rule): take the line out"}
+RETIRED = {"thresholds.injection": "never had an effect and is gone (rules find injections): take the line out"}
 
 
 class Strict(BaseModel):
