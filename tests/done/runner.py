@@ -44,13 +44,19 @@ def run(rows: Sequence[Row], project: Path = PROJECT, workers: int = 2) -> list[
         subprocess.run(
             [sys.executable, "-B", "-m", "pytest", *words, *there],
             cwd=project,
-            env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))},
+            env=environment(),
             capture_output=True,
             check=False,
             timeout=1800,
         )
         results = _results(report) if report.exists() else []
     return [_outcome(row, results) for row in rows]
+
+
+def environment() -> dict[str, str]:
+    """Ours without what belongs to the run around it; a copy uses the weights that are here already."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    return {"LANCELOT_TEST_MODELS": str(PROJECT / ".cache" / "models")} | kept
 
 
 def _results(report: Path) -> list[tuple[str, str]]:
@@ -81,13 +87,14 @@ def _outcome(row: Row, results: list[tuple[str, str]]) -> Outcome:
 
 
 def copy_of(project: Path, target: Path) -> Path:
-    """A copy of everything git knows of, as it stands in the working tree."""
+    """A copy of everything git knows of, as it stands in the working tree, beside the same packages."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=project, capture_output=True, check=True).stdout
     for name in listed.decode().split("\0"):
         source = project / name
         if name and source.is_file() and not name.startswith(("docs/images", "notebooks")):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
+    (target / ".venv").symlink_to(project / ".venv")
     return target
 
 

@@ -38,6 +38,11 @@ def test_its_checks_and_its_fault_are_there(row: Row) -> None:
     assert row.fault.old in (PROJECT / row.fault.file).read_text(), f"{row.id}: the fault's text is gone"
 
 
+def test_a_copy_that_is_not_broken_is_green(tmp_path: Path) -> None:
+    outcomes = run(chosen(), copy_of(PROJECT, tmp_path / "project"), workers=1)
+    assert {outcome.row.id: (outcome.failed, outcome.missing) for outcome in outcomes if not outcome.done} == {}
+
+
 @pytest.mark.parametrize("row", chosen(), ids=lambda row: row.id)
 def test_a_broken_product_turns_the_row_red(row: Row, tmp_path: Path) -> None:
     copy = copy_of(PROJECT, tmp_path / "project")
