@@ -46,6 +46,6 @@ def _lane(name: str, lane: dict[str, Any]) -> None:
         mark, words = ":material/cancel:", lane["why"]
     else:
         mark = ":material/check_circle:"
-        words = f"open; {failures} of late" if breaker["failures"] else "open"
+        words = f"ready; {failures} of late" if breaker["failures"] else "ready"
     st.markdown(f"**{LANE_WORDS.get(name, name)}** {mark}")
     st.caption(f"{plain(lane['provider'])} · {plain(lane['model'] or 'no model')}  \n{plain(words)}")
