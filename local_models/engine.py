@@ -410,12 +410,13 @@ class Engine:
         with self._condition:
             self._condition.notify_all()
 
-    def _context(self, weights: Weights, cells: int, adapter: Adapter | None, half: str = "f16") -> Context:
+    def _context(self, weights: Weights, cells: int, adapter: Adapter | None, *, small: bool, half: str) -> Context:
+        """small: narrow passes and few sequences; each token of a pass and each sequence holds a row of logits."""
         made = Context(
             weights,
             cells=cells,
-            sequences=64,
-            width=self.settings.width,
+            sequences=32 if small else 64,
+            width=min(LONG, self.settings.width) if small else self.settings.width,
             threads=self.settings.threads,
             half=half,
             adapter=adapter,
@@ -424,10 +425,10 @@ class Engine:
         return made
 
     def _task_batchers(self) -> Batcher | Pair:
-        wide = self._context(self._weights, self.settings.task_cells, self._adapted)
+        wide = self._context(self._weights, self.settings.task_cells, self._adapted, small=False, half="f16")
         if platform.machine().lower() not in ("x86_64", "amd64"):
             return Batcher(wide, capacity=self.settings.capacity, wake=self._notify)
-        quick = self._context(self._weights, self.settings.quick_cells, self._adapted, "bf16")
+        quick = self._context(self._weights, self.settings.quick_cells, self._adapted, small=True, half="bf16")
         return Pair(quick, wide, capacity=self.settings.capacity, wake=self._notify)
 
     def _chat_batcher(self) -> Batcher | Pair:
@@ -435,7 +436,8 @@ class Engine:
         with self._condition:
             if self._chat is None and (self._adapted is not None or self._chat_file is not None):
                 self._chat_weights = Weights(self._chat_file) if self._chat_file else None
-                context = self._context(self._chat_weights or self._weights, self.settings.chat_cells, None)
+                weights, cells = self._chat_weights or self._weights, self.settings.chat_cells
+                context = self._context(weights, cells, None, small=True, half="f16")
                 self._chat = Batcher(context, capacity=self.settings.capacity, wake=self._notify)
         return self._chat or self.tasks
 

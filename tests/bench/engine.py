@@ -217,7 +217,7 @@ def memory(choice: Choice) -> tuple[float, float]:
         resident = psutil.Process(child.pid).memory_info().rss
     files = [choice.weights, choice.adapter, choice.chat_weights]
     weights = sum(path.stat().st_size for path in files if path is not None)
-    allowed = weights + KV_BYTES * (settings.task_cells + settings.chat_cells)
+    allowed = weights + KV_BYTES * (settings.task_cells + settings.quick_cells + settings.chat_cells)
     return resident / 2**20, allowed / 2**20 + 200
 
 
