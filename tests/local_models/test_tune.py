@@ -75,7 +75,13 @@ def test_the_fastest_wins_and_the_others_are_deleted(original: Path) -> None:
         "BF16": "slower than as-is",
     }
     names = sorted(path.name for path in original.parent.iterdir())
-    assert names == ["adapter.gguf", "model.Q4_1.chat.Q4_0.gguf", "model.Q4_1.gguf", "model.Q4_1.utility.Q4_0.gguf", "tuned.json"]
+    assert names == [
+        "adapter.gguf",
+        "model.Q4_1.chat.Q4_0.gguf",
+        "model.Q4_1.gguf",
+        "model.Q4_1.utility.Q4_0.gguf",
+        "tuned.json",
+    ]
     assert (original.parent / "model.Q4_1.utility.Q4_0.gguf").read_bytes() == b"mergedQ4_0"
     assert (original.parent / "model.Q4_1.chat.Q4_0.gguf").read_bytes().startswith(b"origin")
     assert ("check", "Q4_0") in steps
