@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated, Any
 
 import typer
@@ -41,6 +42,29 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def listen(host: str, at: int) -> socket.socket:
+    """The listening socket; taken before anything else is opened.
+
+    Raises:
+        Conflict: somebody listens there already, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's delay off only for sockets that say TCP
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host.strip("[]"), at))
+        listener.listen(2048)
+    except OSError as problem:
+        listener.close()
+        raise Conflict(
+            f"Port {at} on {host} cannot be used: {problem.strerror or problem}.",
+            code="port_taken",
+            hint="Choose another with --port, or stop what listens there.",
+        ) from None
+    return listener
+
+
 def serve(
     out: Out,
     port: Annotated[
@@ -51,6 +75,7 @@ def serve(
     host, at = settings.host(), port or settings.port()
     who = exposure(host)
     who.check()
+    listener = listen(host, at)
     address = f"http://{host_in_url(host)}:{at}"
     services = build_services(url=address)  # a folder in use or a bad file is told before anything runs
     app = create_app(lambda: services)
@@ -58,7 +83,7 @@ def serve(
     configure_logs(services.data_dir)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=at, log_level="warning", timeout_graceful_shutdown=8))
     out.note(f"Lancelot listens on {address} (control plane at /docs, gateway at /v1). Ctrl-C stops it.")
-    server.run()
+    server.run(sockets=[listener])
     if not server.started:
         raise Conflict("The server could not start.", hint="The lines above say why.")
     return 0

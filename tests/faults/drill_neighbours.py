@@ -147,7 +147,7 @@ def _until(seen: object, patience_s: float) -> bool:
 def unknown_name(world: World) -> tuple[bool, str]:
     folder = world.home / "dns"
     words = ["onboard", "--provider", "selfhosted", "--base-url", "http://no-such-host.invalid/v1", "--comms", "local"]
-    done = world.lancelot(folder, *words, "--key-env", "PLANTED_KEY", "--yes")
+    done = world.lancelot(folder, *words, "--yes")
     return told_in_words(done), done.stderr.strip().splitlines()[-1][:110]
 
 
@@ -155,7 +155,7 @@ def taken_port(world: World) -> tuple[bool, str]:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = world.lancelot(world.copy("port"), "serve", "--port", str(taken.getsockname()[1]))
     last = done.stderr.strip().splitlines()[-1]
-    return done.returncode == 1 and "Traceback" not in done.stderr, last[:110]
+    return told_in_words(done) and last.startswith("port_taken"), last[:110]
 
 
 def second_console(world: World) -> tuple[bool, str]:
@@ -226,12 +226,12 @@ def graceful(world: World) -> tuple[bool, str]:
             answers.append(0)
 
     slow = threading.Thread(target=ask, args=("slow",))
+    before = world.provider.calls
     slow.start()
-    _until(lambda: world.provider.calls > 0, 5)
-    threading.Event().wait(0.3)
+    _until(lambda: world.provider.calls > before, 20)
     endless = threading.Thread(target=ask, args=("hanging",))
     endless.start()
-    threading.Event().wait(0.3)
+    _until(lambda: world.provider.calls > before + 1, 20)
     took = server.end(signal.SIGTERM)
     world.provider.mode = "well"
     world.provider.let_go.set()
