@@ -27,7 +27,7 @@ class Running:
     """`lancelot serve` or the console, at READY, and requests on their way to it."""
 
     def __init__(self, world: World, kind: str) -> None:
-        self.world, self.folder = world, world.copy(kind)
+        self.world, self.folder = world, world.copy(f"{kind}-{time.monotonic_ns()}")
         self.answers: dict[str, httpx.Response] = {}
         self.threads: list[threading.Thread] = []
         if kind == "serve":
