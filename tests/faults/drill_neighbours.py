@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -184,11 +185,17 @@ def out_of_memory(world: World) -> tuple[bool, str]:
         fresh = server.call("GET", "/system/status").json()["local_model"].get("pid")
     finally:
         server.end()
+        with suppress(OSError):  # there only where control groups may be made
+            group_of(pid).rmdir()
     return back and fresh != pid and answered in (200, 503), f"{how}; the console stayed up, the service came back"
 
 
+def group_of(pid: int) -> Path:
+    return Path("/sys/fs/cgroup") / f"lancelot-drill-{pid}"
+
+
 def _limit_memory(pid: int) -> str:
-    group = Path("/sys/fs/cgroup") / f"lancelot-drill-{pid}"
+    group = group_of(pid)
     try:
         group.mkdir()
         (group / "cgroup.procs").write_text(str(pid))
