@@ -1,8 +1,9 @@
 """Does the chain hold? Walks the journal's files alone, so it also works from another process, or on a copy.
 
 A changed line no longer has the hash its successor carries; a removed line leaves a gap in the numbers; a cut-off tail
-is shorter than the head kept outside. What was verified once is noted in a signed checkpoint, and the next walk goes on
-from there (a full one begins at the beginning).
+is shorter than the head kept outside; a sealed file of which any byte was changed no longer has the hash it was sealed
+with. What was verified once is noted in a signed checkpoint, and the next walk goes on from there (a full one begins at
+the beginning); of the sealed files before it only the hashes are taken.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from lancelot.errors import StoreError
 from lancelot.store.head import EMPTY, Head, HeadFile
 from lancelot.store.lines import Line, Segment, read_lines, sealed_path, segments, split_line
 from lancelot.store.marks import read_checkpoint, read_tombstones, write_checkpoint
-from lancelot.store.segments import Damage, read_sealed, sealed_head, sealed_range
+from lancelot.store.seals import Seals
+from lancelot.store.segments import Damage, as_sealed, read_sealed, sealed_head, sealed_range
 
 __all__ = ["ChainProblem", "VerifyReport", "verify"]
 
@@ -30,6 +32,9 @@ WORDS = {
     "cut_off": "The journal has been cut off: line {n} is the first that is gone",
     "no_head": "The head kept outside the journal is gone, so a cut-off tail could not be noticed",
     "bad_tombstone": "The note of pruned lines is not signed by this installation",
+    "no_seal": "The note of the sealed file that begins with line {n} is gone, so a changed byte may go unnoticed",
+    "bad_seal": "A note of what a sealed file looked like is not signed by this installation",
+    "altered": "The sealed file that begins with line {n} is not the one that was sealed, though its lines are whole",
 }
 
 
@@ -37,7 +42,8 @@ class ChainProblem(NamedTuple):
     """One place where the chain does not hold.
 
     Attributes:
-        kind: broken, missing, cut_off, no_head or bad_tombstone.
+        kind: broken, missing, cut_off, altered (a sealed file's bytes), no_head, no_seal,
+            bad_tombstone or bad_seal.
         n, last: the first and last line concerned.
         segment: the file it was noticed in.
         receipt_id: the receipt's id where the line can still be read.
@@ -83,8 +89,8 @@ class VerifyReport(NamedTuple):
 def verify(data_dir: Path, *, full: bool = False, shallow: bool = False) -> VerifyReport:
     """Walk the chain from the last verified checkpoint (or from the beginning when `full`) to its head.
 
-    A shallow walk reads only open segments, and of sealed ones whether they are all there and join. Lines written
-    meanwhile are not waited for. Writes a new checkpoint as far as the chain holds, when it can.
+    A shallow walk reads only open segments, and of sealed ones whether they are all there and join, not their bytes.
+    Lines written meanwhile are not waited for. Writes a new checkpoint as far as the chain holds, when it can.
     """
     return _Walk(data_dir, full, shallow).run()
 
@@ -101,6 +107,9 @@ class _Walk:
         self._pruned = max((stone.head for stone in tombstones if stone.holds), default=EMPTY)
         if not all(stone.holds for stone in tombstones):
             self._note("bad_tombstone", 0)
+        self._seals = Seals(data_dir) if not shallow else None
+        if self._seals is not None and not self._seals.intact:
+            self._note("bad_seal", 0)
         checkpoint = EMPTY if full else read_checkpoint(data_dir)
         self._start = max(checkpoint, self._pruned, key=lambda head: head.n)
         # the newest line seen, whose hash the next must carry; None when it could not be read
@@ -110,8 +119,13 @@ class _Walk:
     def run(self) -> VerifyReport:
         began = time.monotonic()
         for segment in segments(self._folder):
-            if not (segment.sealed and self._verified_before(segment)):
-                self._segment(segment)
+            as_it_was = self._as_it_was(segment)
+            if segment.sealed and as_it_was and self._verified_before(segment):
+                continue
+            known = len(self._problems)
+            self._segment(segment)
+            if not as_it_was and len(self._problems) == known:
+                self._altered(segment)
         self._compare_with_head()
         if self._good.n > self._start.n and not self._shallow:
             self._keep_checkpoint()
@@ -124,6 +138,20 @@ class _Walk:
             self._problems[:PROBLEM_LIMIT],
             round(time.monotonic() - began, 3),
         )
+
+    def _as_it_was(self, segment: Segment) -> bool:
+        """Whether a sealed segment's file has the bytes it was sealed with, as far as anybody noted them."""
+        if self._seals is None or not segment.sealed:
+            return True
+        if as_sealed(segment.path, self._seals) is False:
+            self._seals = Seals(self._data_dir)  # it may have been written since they were read
+            return as_sealed(segment.path, self._seals) is not False
+        return True
+
+    def _altered(self, segment: Segment) -> None:
+        first, last, _ = sealed_range(segment.path)
+        noted = self._seals is not None and self._seals.of(segment.path.name)
+        self._note("altered" if noted else "no_seal", first, last, segment)
 
     def _verified_before(self, segment: Segment) -> bool:
         """A segment the checkpoint covers is not read again, but it must still be there, joined to its neighbours."""
@@ -151,6 +179,10 @@ class _Walk:
             at = self._at.n if self._at else self._newest.n
             self._note("broken", at + 1, at + 1, segment)
             self._at = None  # whatever comes next is taken as it is
+            try:
+                self._newest = sealed_head(segment.path)  # its rows cannot be read, but where it ends can
+            except StoreError:
+                return
 
     def _lines(self, segment: Segment) -> Iterator[Line | Damage | None]:
         path = segment.path

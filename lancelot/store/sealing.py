@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lancelot.store.journal import Journal
 from lancelot.store.lines import open_path, sealed_path, segments
-from lancelot.store.segments import seal, sealed_head
+from lancelot.store.seals import Seals
+from lancelot.store.segments import as_sealed, seal, sealed_head
 
 __all__ = ["GRACE_S", "Sealer"]
 
@@ -31,10 +32,8 @@ class Sealer:
             if segment.number >= open_segment:
                 continue
             source = open_path(self._folder, segment.number)
-            if not segment.sealed:
+            if not segment.sealed or source.exists():
                 self.full(segment.number)
-            elif source.exists():
-                self._remove_later(source)
 
     def full(self, number: int) -> None:
         """Segment `number` will not grow any more."""
@@ -80,11 +79,15 @@ class Sealer:
         if number is None:
             return False
         source, target = open_path(self._folder, number), sealed_path(self._folder, number)
-        if source.exists() and (target.exists() or seal(source, target)):
+        if source.exists() and (self._whole(target) or seal(source, target)):
             self._remove_later(source)
         with self._mutex:
             self._full.remove(number)
         return True
+
+    def _whole(self, target: Path) -> bool:
+        """Whether it is sealed already, and nothing happened to the file since: only then may the lines go."""
+        return target.exists() and bool(as_sealed(target, Seals(self._folder.parent)))
 
     def _remove_later(self, path: Path) -> None:
         with self._mutex:

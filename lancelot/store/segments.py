@@ -3,7 +3,7 @@
 A row is a receipt in columns; the line it came from is put together again byte for byte when the chain is verified.
 Where that is not possible (a line of an older or foreign form), the row carries the line's JSON in `raw`. `check` is
 the start of each line's hash, so that a changed row is found by number; the full hash of the last line and the one
-before the first are in the file's metadata.
+before the first are in the file's metadata. The file's own SHA-256 is noted outside it (`seals`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,18 @@ from lancelot.files import Disk, as_store_error
 from lancelot.store.head import Head
 from lancelot.store.lines import Line, join_line, line_hash, read_lines, sealed_path, split_line
 from lancelot.store.rows import FIELDS, NAMES, Field, plain_decimal
+from lancelot.store.seals import Seals, file_sha256, note_seal
 
-__all__ = ["Damage", "ensure_empty", "read_sealed", "seal", "sealed_head", "sealed_range", "write_sealed"]
+__all__ = [
+    "Damage",
+    "as_sealed",
+    "ensure_empty",
+    "read_sealed",
+    "seal",
+    "sealed_head",
+    "sealed_range",
+    "write_sealed",
+]
 
 ARROW = {
     "text": pa.string(),
@@ -46,8 +56,11 @@ SCHEMA = pa.schema(
 UNIQUE = ("id", "request_id", "parent_id", "sent_sha256")  # a dictionary would only cost space
 DELTA = ("n", "time", "redaction_us", "decision_us", "provider_us", "first_token_us", "total_us", "check")
 FORMAT = b"1"
+NOTED = b"noted"  # in the metadata of files whose hash is noted in journal.seals
+NEEDED = (b"first_prev", b"last_hash", b"first_n", b"last_n")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 INT64 = 2**63
+UNREADABLE = (ValueError, TypeError, KeyError, ArithmeticError)  # what values from a changed file lead to
 
 
 class Damage(NamedTuple):
@@ -76,7 +89,10 @@ def seal(source: Path, target: Path, *, disk: Disk | None = None) -> bool:
 
 
 def write_sealed(lines: Sequence[Line], target: Path, *, disk: Disk | None = None) -> None:
-    """Write consecutive lines as a sealed segment: temporary name, fsync, rename, fsync of the folder."""
+    """Write consecutive lines as a sealed segment: temporary name, fsync, rename, fsync of the folder.
+
+    Before the rename the file's hash is noted in the folder above the target's, where the head is.
+    """
     table = _table(lines).replace_schema_metadata(
         {
             b"lancelot_format": FORMAT,
@@ -84,9 +100,24 @@ def write_sealed(lines: Sequence[Line], target: Path, *, disk: Disk | None = Non
             b"last_hash": lines[-1].hash.encode(),
             b"first_n": str(lines[0].n).encode(),
             b"last_n": str(lines[-1].n).encode(),
+            NOTED: b"yes",
         }
     )
-    _write_table(table, target, disk or Disk())
+    _write_table(table, target, disk or Disk(), noted=True)
+
+
+def as_sealed(path: Path, seals: Seals) -> bool | None:
+    """Whether a sealed file has the bytes it was sealed with; None for one from before that was noted.
+
+    A file that is gone or cannot be read is not as it was.
+    """
+    try:
+        known = seals.of(path.name)
+        if known:
+            return file_sha256(path) in known
+        return False if NOTED in _metadata(path) else None
+    except (OSError, StoreError):
+        return False
 
 
 def ensure_empty(folder: Path) -> None:
@@ -103,13 +134,13 @@ def sealed_head(path: Path) -> Head:
         StoreError: `code` segment_damaged.
     """
     metadata = _metadata(path)
-    return Head(int(metadata[b"last_n"]), metadata[b"last_hash"].decode())
+    return Head(int(metadata[b"last_n"]), metadata[b"last_hash"].decode("ascii", "replace"))
 
 
 def sealed_range(path: Path) -> tuple[int, int, str]:
     """(first number, last number, hash of the line before the first) of a sealed segment."""
     metadata = _metadata(path)
-    return int(metadata[b"first_n"]), int(metadata[b"last_n"]), metadata[b"first_prev"].decode()
+    return int(metadata[b"first_n"]), int(metadata[b"last_n"]), metadata[b"first_prev"].decode("ascii", "replace")
 
 
 def read_sealed(path: Path) -> Iterator[Line | Damage]:
@@ -119,36 +150,43 @@ def read_sealed(path: Path) -> Iterator[Line | Damage]:
         StoreError: `code` segment_damaged, when the file cannot be read at all.
     """
     metadata = _metadata(path)
-    prev, expected, last = metadata[b"first_prev"].decode(), int(metadata[b"first_n"]), int(metadata[b"last_n"])
+    prev, last_hash = (metadata[key].decode("ascii", "replace") for key in (b"first_prev", b"last_hash"))
+    expected, last = int(metadata[b"first_n"]), int(metadata[b"last_n"])
     try:
         table = pq.read_table(path, memory_map=False)
-    except (pa.ArrowException, OSError) as problem:
+        numbers, checks, raws = (table.column(name).to_pylist() for name in ("n", "check", "raw"))
+        fields, columns = _columns(table)
+    except (pa.ArrowException, OSError, *UNREADABLE) as problem:
         raise _damaged(path) from problem
-    numbers, checks, raws = (table.column(name).to_pylist() for name in ("n", "check", "raw"))
-    fields, columns = _columns(table)
     for index, (n, check, raw) in enumerate(zip(numbers, checks, raws, strict=True)):
         if n != expected:
             yield Damage(expected, "missing")
             return
-        payload = raw.encode() if raw is not None else _rebuild(fields, [column[index] for column in columns])
-        hash_ = line_hash(join_line(n, prev, payload))
-        if int(hash_[:8], 16) != check:
+        try:
+            payload = raw.encode() if raw is not None else _rebuild(fields, [column[index] for column in columns])
+            hash_ = line_hash(join_line(n, prev, payload))
+            holds = int(hash_[:8], 16) == check
+        except UNREADABLE:
+            holds = False
+        if not holds:
             yield Damage(n, "broken")
             return
         yield Line(n, prev, payload, hash_)
         prev, expected = hash_, n + 1
     if expected != last + 1:
         yield Damage(expected, "missing")
-    elif prev != metadata[b"last_hash"].decode():
+    elif prev != last_hash:
         yield Damage(last, "broken")
 
 
 def _metadata(path: Path) -> dict[bytes, bytes]:
     try:
         metadata = pq.read_schema(path).metadata
-    except (pa.ArrowException, OSError) as problem:
+    except (pa.ArrowException, OSError, *UNREADABLE) as problem:
         raise _damaged(path) from problem
-    if not metadata or metadata.get(b"lancelot_format") != FORMAT:
+    if not metadata or metadata.get(b"lancelot_format") != FORMAT or not all(key in metadata for key in NEEDED):
+        raise _damaged(path)
+    if not (metadata[b"first_n"].isdigit() and metadata[b"last_n"].isdigit()):
         raise _damaged(path)
     return dict(metadata)
 
@@ -161,7 +199,7 @@ def _damaged(path: Path) -> StoreError:
     )
 
 
-def _write_table(table: Any, target: Path, disk: Disk) -> None:
+def _write_table(table: Any, target: Path, disk: Disk, *, noted: bool = False) -> None:
     temporary = target.with_name(f".{target.name}.tmp")
     try:
         pq.write_table(
@@ -176,6 +214,8 @@ def _write_table(table: Any, target: Path, disk: Disk) -> None:
         temporary.chmod(0o600)
         with temporary.open("rb") as file:
             disk.fsync(file.fileno())
+        if noted:
+            note_seal(target.parent.parent, target.name, file_sha256(temporary))
         disk.rename(temporary, target)
         disk.fsync_folder(target.parent)
     except OSError as problem:

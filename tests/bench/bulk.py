@@ -69,6 +69,7 @@ def _copy(source: Segment, newest: Segment, copy: int, later: timedelta) -> None
         b"first_prev": end.hash.encode() if follows_originals else _stand_in(low + lines - 1),
         b"last_hash": _stand_in(high + lines),
     }
+    del metadata[sealed.NOTED]  # nobody noted the copy's hash
     target = sealed_path(source.path.parent, newest.number * copy + source.number)
     sealed._write_table(moved.cast(segment.schema).replace_schema_metadata(metadata), target, Disk())
 
