@@ -41,14 +41,18 @@ def run(rows: Sequence[Row], project: Path = PROJECT, workers: int = 2) -> list[
         report = Path(scratch) / "report.xml"
         # a fixed order, no cache and no bytecode: the copy of a broken project must not see another one's leftovers
         words = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", f"--junitxml={report}", "-n", str(workers)]
-        subprocess.run(
-            [sys.executable, "-B", "-m", "pytest", *words, *there],
+        # once more, as in scripts/test.sh: what is broken fails twice
+        done = subprocess.run(
+            [sys.executable, "-B", "-m", "pytest", *words, "--reruns", "1", *there],
             cwd=project,
             env=environment(),
             capture_output=True,
+            text=True,
             check=False,
             timeout=1800,
         )
+        if done.returncode:  # why, for whoever looks
+            print("\n".join((done.stdout + done.stderr).splitlines()[-60:]), file=sys.stderr)
         results = _results(report) if report.exists() else []
     return [_outcome(row, results) for row in rows]
 
@@ -87,8 +91,9 @@ def _outcome(row: Row, results: list[tuple[str, str]]) -> Outcome:
 
 
 def copy_of(project: Path, target: Path) -> Path:
-    """A copy of everything git knows of, as it stands in the working tree, beside the same packages."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=project, capture_output=True, check=True).stdout
+    """A copy of the working tree as it stands, new files too, without what git ignores; beside the same packages."""
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=project, capture_output=True, check=True).stdout
     for name in listed.decode().split("\0"):
         source = project / name
         if name and source.is_file() and not name.startswith(("docs/images", "notebooks")):
