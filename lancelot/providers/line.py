@@ -228,12 +228,13 @@ class LineTransport(httpx.AsyncBaseTransport):
         if scheme == "https" and self._tls is None:
             self._tls = self._make_tls()
             self._tls.set_alpn_protocols(["http/1.1"])
-        secure: dict[str, Any] = {"ssl": self._tls, "server_hostname": host} if scheme == "https" else {}
+        loop = asyncio.get_running_loop()
+        options: dict[str, Any] = {"ssl": self._tls, "server_hostname": host} if scheme == "https" else {}
+        if isinstance(loop, asyncio.BaseEventLoop):  # other loops (uvloop, where installed) try the addresses in turn
+            options["happy_eyeballs_delay"] = 0.25
         try:
             async with asyncio.timeout(within):
-                _, line = await asyncio.get_running_loop().create_connection(
-                    _Line, host, port, happy_eyeballs_delay=0.25, **secure
-                )
+                _, line = await loop.create_connection(_Line, host, port, **options)
         except TimeoutError as problem:
             raise httpx.ConnectTimeout("no connection in time") from problem
         except (OSError, UnicodeError) as problem:
