@@ -348,6 +348,8 @@ class RouterConfig(Strict):
     """Most one request may cost, all attempts together; None is no limit."""
     deadline_s: Real = Field(default=120.0, gt=0, le=3600)
     """Seconds a request may take, retries included."""
+    utility_deadline_s: Real = Field(default=30.0, gt=0, le=3600)
+    """Seconds a utility task of the local model may take where the caller names none; never over `deadline_s`."""
     budgets: BudgetsConfig = Field(default_factory=BudgetsConfig)
     """Money and tokens."""
     breaker: BreakerConfig = Field(default_factory=BreakerConfig)

@@ -71,6 +71,7 @@ GROUPS: dict[str, tuple[Field, ...]] = {
         Field(("thresholds", "cascade"), "From this score on", "Under it the first answer stands", "share"),
         Field(("max_attempts",), "Brains a request may ask, at most", "1 to 10", "whole", (), 1, 10),
         Field(("deadline_s",), "Seconds a request may take, at most", "Retries included", "whole", (), 1, 3600),
+        Field(("utility_deadline_s",), "Seconds a utility task may take, at most", "Local model", "whole", (), 1, 3600),
     ),
 }
 

@@ -122,6 +122,7 @@ class RoutingPolicy:
     max_attempts: int = 3
     max_cost_usd: Decimal | None = Decimal("1.00")
     deadline_s: float = 120.0
+    utility_deadline_s: float = 30.0
     previews: bool = False
     redaction_mode: str = "fast"
     redaction_policy: str = "default"
@@ -182,6 +183,7 @@ class RoutingPolicy:
             max_attempts=router.max_attempts,
             max_cost_usd=router.max_cost_usd_per_request,
             deadline_s=router.deadline_s,
+            utility_deadline_s=router.utility_deadline_s,
             previews=router.previews,
             redaction_mode=router.redaction_mode,
             redaction_policy=router.redaction_policy,

@@ -89,7 +89,7 @@ class UtilityTasks:
             egress=self._brains.egress(Lane.LOCAL),
         )
         try:
-            async with asyncio.timeout(context.deadline_s or policy.deadline_s):
+            async with asyncio.timeout(min(context.deadline_s or policy.utility_deadline_s, policy.deadline_s)):
                 answer = _restored(await self._call(task, text, payload), restore)
             if task == "redact":
                 receipt.redactions = dict(Counter(span["label"] for span in answer["spans"]))
@@ -97,8 +97,12 @@ class UtilityTasks:
             receipt.status, receipt.error_code = "cancelled", "client_disconnected"
             raise
         except TimeoutError:
-            receipt.status, receipt.error_code = "error", "deadline"
-            raise LocalModelError("The local model did not answer in time.", hint="Send less text.") from None
+            receipt.status, receipt.error_code = "error", "local_model_timeout"
+            raise LocalModelError(
+                "The local model did not answer in time.",
+                code="local_model_timeout",
+                hint="Send less text, or raise utility_deadline_s in router.yaml.",
+            ) from None
         except LancelotError as problem:
             receipt.status, receipt.error_code = "error", problem.code
             raise

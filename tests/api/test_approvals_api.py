@@ -36,6 +36,14 @@ def test_what_waits_is_kept_and_shown_redacted(gateway: Gateway) -> None:
     assert made["id"] in kept
 
 
+def test_a_tool_without_a_name_is_refused_in_words(gateway: Gateway) -> None:
+    for name in ("", "x" * 201, None):
+        refused = ask(gateway, tools=[{"name": name, "arguments": {}}])
+        assert refused.status_code == 400, refused.text
+        assert all(refused.json()[field] for field in ("code", "title", "hint"))
+    assert gateway.call("GET", "/approvals").json()["approvals"] == []
+
+
 def test_once_lets_exactly_one_caller_go_on(gateway: Gateway) -> None:
     made = ask(gateway).json()
     assert decide(gateway, made["id"], "once", note="fine").json()["state"] == "allowed"

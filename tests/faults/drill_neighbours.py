@@ -132,7 +132,7 @@ def hanging_local(world: World) -> tuple[bool, str]:
             world.local.let_go.set()
             world.local.let_go.clear()
         again = _until(lambda: server.call("GET", "/system/ready").status_code == 200, 20)
-    good = utility.status_code in (503, 504) and took < 90 and alive == 200 and ready and again
+    good = utility.status_code in (503, 504) and took < 40 and alive == 200 and ready and again
     return good, f"{utility.status_code} {_code(utility.text)} after {took:.0f} s; live, not ready, then ready again"
 
 

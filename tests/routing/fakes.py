@@ -57,6 +57,7 @@ class FakeBrain:
         yield Chunk(finish_reason="stop", usage=answer.usage, model=self.model_id)
 
     async def summarize(self, text: str) -> str:
+        await asyncio.sleep(self.delay_s)
         return text[:10]
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from lancelot.chat import Usage
+from lancelot.config import RouterConfig
 from lancelot.errors import (
     DiskFull,
     Forbidden,
@@ -291,6 +292,25 @@ async def test_a_utility_task_stays_local_and_has_a_receipt() -> None:
     assert receipt.id == told["receipt_id"]
     with pytest.raises(NotFound):
         await here.router.utility("sing", {"text": "x"})
+
+
+async def test_a_hung_local_model_ends_a_utility_task_in_time() -> None:
+    here = world("ok", utility_deadline_s=0.05)
+    here.brain.delay_s = 60
+    with pytest.raises(LocalModelError) as caught:
+        await here.router.utility("summarize", {"text": "a long long text"})
+    assert (caught.value.code, caught.value.status) == ("local_model_timeout", 503)
+    assert "utility_deadline_s" in str(caught.value.hint)
+    [receipt] = here.receipts.written
+    assert (receipt.status, receipt.error_code) == ("error", "local_model_timeout")
+    assert RouterConfig().utility_deadline_s <= 30
+
+
+async def test_no_caller_keeps_the_local_model_longer_than_any_request_may_take() -> None:
+    here = world("ok", deadline_s=0.05)
+    here.brain.delay_s = 60
+    with pytest.raises(LocalModelError):
+        await here.router.utility("summarize", {"text": "x"}, RequestContext(deadline_s=3000))
 
 
 async def test_a_rate_limit_says_when_to_come_back() -> None:
