@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema
 import orjson
 
 from lancelot.chat import Answer, ChatRequest
@@ -85,6 +84,8 @@ def _calls(calls: list[dict[str, Any]], chat: ChatRequest) -> Verdict:
 def _against(schema: Any, data: Any, what: str) -> Verdict:
     if not isinstance(schema, dict):
         return Verdict()
+    import jsonschema  # not at every start: beside the notebooks' packages it reads a grammar first, for a second
+
     try:
         jsonschema.validate(data, schema)
     except jsonschema.ValidationError:

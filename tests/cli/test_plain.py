@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -315,3 +317,14 @@ def test_backup_and_restore(seeded_shell: Shell, tmp_path: Path) -> None:
     assert other.refused("restore", str(archive))  # not over an installation
     (tmp_path / "no.tar.gz").write_bytes(b"not an archive")
     assert Shell(tmp_path / "third").refused("restore", str(tmp_path / "no.tar.gz")).startswith("bad_backup: ")
+
+
+def test_the_command_starts_without_what_only_some_requests_need() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", "import sys, lancelot.cli; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    assert not {"jsonschema", "streamlit", "llama_cpp", "pandas"} & set(said.stdout.split())
