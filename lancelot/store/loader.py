@@ -15,7 +15,7 @@ from lancelot.errors import DiskFull, StoreError
 from lancelot.store.database import Cursor, Database
 from lancelot.store.lines import read_lines, segments, split_line
 from lancelot.store.rows import FIELDS, NAMES
-from lancelot.store.segments import sealed_range
+from lancelot.store.segments import Damage, read_sealed, sealed_range
 
 __all__ = ["Record", "load", "loaded_number", "replay"]
 
@@ -115,27 +115,54 @@ def _is_json(payload: bytes) -> bool:
 def replay(database: Database, folder: Path) -> int:
     """Load every journal line the database has not seen; returns how many lines that were.
 
-    Sealed segments are read by DuckDB itself, many at once; open ones line by line.
+    Sealed segments are read by DuckDB itself, many at once; open ones line by line. A sealed one that cannot be read is
+    passed over: `verify` names it, and what the database holds of it stays.
     """
     start = reached = loaded_number(database)
     count = 0
     sealed: list[str] = []
     for segment in segments(folder):
         if segment.sealed:
-            first, last, _ = sealed_range(segment.path)
+            try:
+                first, last, _ = sealed_range(segment.path)
+            except StoreError:
+                continue
             if last <= start:
                 continue
             sealed.append(str(segment.path))
             count += last - max(start, first - 1)
             if len(sealed) == SEALED_TOGETHER:
-                reached, sealed = _load_sealed(database, sealed, reached), []
+                reached, sealed = _load_readable(database, sealed, reached), []
         else:
-            reached, sealed = _load_sealed(database, sealed, reached), []
+            reached, sealed = _load_readable(database, sealed, reached), []
             for batch in _batches(_unseen(segment.path, start)):
                 load(database, batch)
                 count += len(batch)
-    _load_sealed(database, sealed, reached)
+    _load_readable(database, sealed, reached)
     return count
+
+
+def _load_readable(database: Database, paths: list[str], start: int) -> int:
+    """The same as `_load_sealed`, past files whose bytes are damaged."""
+    try:
+        return _load_sealed(database, paths, start)
+    except DiskFull:
+        raise
+    except StoreError:
+        if len(paths) == 1:
+            if _holds(Path(paths[0])):
+                raise  # the file is well: it is the database that fails
+            return start
+    for path in paths:
+        start = _load_readable(database, [path], start)
+    return start
+
+
+def _holds(path: Path) -> bool:
+    try:
+        return not any(isinstance(line, Damage) for line in read_sealed(path))
+    except StoreError:
+        return False
 
 
 def _load_sealed(database: Database, paths: list[str], start: int) -> int:

@@ -123,3 +123,30 @@ def test_lines_go_only_once_the_sealed_file_holds(tmp_path: Path, make_receipt) 
     store.close()
     assert sealed.read_bytes() == content
     assert verify(tmp_path / "store", full=True).ok
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+@pytest.mark.parametrize("where", ["footer", "rows", "half of it"])
+def test_a_damaged_file_keeps_nobody_out(folder: Path, make_receipt, where: str, rebuilt: bool) -> None:
+    """The store opens on what can be read; what the database holds of the file stays, and the walk names the file."""
+    path = folder / "journal" / SEALED
+    content = path.read_bytes()
+    hurt = {
+        "footer": content[:-200] + b"\xff" * 192 + content[-8:],
+        "rows": content[:4] + b"\xff" * 400 + content[404:],
+        "half of it": content[: len(content) // 2],
+    }
+    path.write_bytes(hurt[where])
+    if rebuilt:
+        (folder / "lancelot.duckdb").unlink()
+    store = ReceiptStore(folder, seal_at=10)
+    added = store.write(make_receipt(task="after"))
+    assert store.flush()
+    tasks = {receipt.task for receipt in store.page(limit=100)[0]}
+    report = store.verify(full=True)
+    store.close()
+    others = {f"t{index}" for index in range(35) if not 10 <= index < 20}
+    assert tasks >= others | {added.task}
+    assert rebuilt or len(tasks) == 36
+    assert not report.ok
+    assert report.problems[0].segment == SEALED
