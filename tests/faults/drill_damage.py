@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lancelot.store.ledger import ReceiptStore
@@ -20,28 +21,32 @@ __all__ = ["damage"]
 Damage = Callable[[Path], None]
 
 
+def instead(path: Path, content: bytes) -> None:
+    """The file anew: the weights of all copies are one file, and only this copy's may change."""
+    path.unlink()
+    path.write_bytes(content)
+    path.chmod(0o600)
+
+
 def garbage(path: Path) -> None:
     """The middle of the file becomes something else."""
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 64] = b"\xde\xad\xbe\xef" * 16
-    path.chmod(0o600)
-    path.write_bytes(bytes(content))
+    instead(path, bytes(content))
 
 
 def cut(path: Path) -> None:
     """The second half is gone."""
     content = path.read_bytes()
-    path.chmod(0o600)
-    path.write_bytes(content[: len(content) // 2])
+    instead(path, content[: len(content) // 2])
 
 
 def header(path: Path) -> None:
     """The beginning is zeros, as after a power cut."""
     content = bytearray(path.read_bytes())
     content[:4096] = b"\0" * min(4096, len(content))
-    path.chmod(0o600)
-    path.write_bytes(bytes(content))
+    instead(path, bytes(content))
 
 
 def bad_wal(path: Path) -> None:
@@ -89,26 +94,42 @@ def damage(world: World, number: int = 0) -> Section:
         "damage", "Damaged files", ("what is damaged", "status", "doctor", "receipts", "recovered or said in words")
     )
     origin = prepared(world)
-    for name, (pattern, hurt, noticed) in FILES.items():
-        folder = Path(shutil.copytree(origin, origin.with_name("hurt"), dirs_exist_ok=False))
-        try:
-            hurt(one(folder, pattern))
-            status = world.lancelot(folder, "status", "--json")
-            doctor = world.lancelot(folder, "doctor", "--json")
-            receipts = world.lancelot(folder, "receipts", "verify", "--json")
-            rows = json.loads(doctor.stdout)["checks"] if doctor.stdout else []
-            bad = [row["title"] for row in rows if not row["ok"]]
-            chain = json.loads(receipts.stdout)["ok"] if receipts.stdout else None
-            good = all("Traceback" not in done.stderr for done in (status, doctor, receipts))
-            good = good and (status.returncode == 0 or told_in_words(status))
-            good = good and (not noticed or chain is False)
-            state = json.loads(status.stdout)["onboarding"]["state"] if status.stdout else status.stderr.strip()[:70]
-            told = f"names {', '.join(bad)}" if bad else "all well" if rows else doctor.stderr.strip()[:70]
-            section.add(good, name, state, told, {True: "whole", False: "damage named", None: "-"}[chain])
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with ThreadPoolExecutor(2) as two:
+        for good, cells in two.map(lambda name: one_file(world, origin, name), FILES):
+            section.add(good, *cells)
     shipped(section)
     return section
+
+
+def one_file(world: World, origin: Path, name: str) -> tuple[bool, tuple[str, ...]]:
+    """Three commands on a copy in which the file is damaged; whether all is well, and the table's cells."""
+    pattern, hurt, noticed = FILES[name]
+    folder = origin.with_name(f"hurt-{list(FILES).index(name)}")
+    shutil.copytree(origin, folder, copy_function=copied)
+    try:
+        hurt(one(folder, pattern))
+        status = world.lancelot(folder, "status", "--json")
+        doctor = world.lancelot(folder, "doctor", "--json")
+        receipts = world.lancelot(folder, "receipts", "verify", "--json")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    rows = json.loads(doctor.stdout)["checks"] if doctor.stdout else []
+    bad = [row["title"] for row in rows if not row["ok"]]
+    chain = json.loads(receipts.stdout)["ok"] if receipts.stdout else None
+    good = all("Traceback" not in done.stderr for done in (status, doctor, receipts))
+    good = good and (status.returncode == 0 or told_in_words(status))
+    good = good and (not noticed or chain is False)
+    state = json.loads(status.stdout)["onboarding"]["state"] if status.stdout else status.stderr.strip()[:70]
+    told = f"names {', '.join(bad)}" if bad else "all well" if rows else doctor.stderr.strip()[:70]
+    return good, (name, state, told, {True: "whole", False: "damage named", None: "-"}[chain])
+
+
+def copied(source: str, target: str) -> str:
+    """A file of the copy; the weights are large and stay one file."""
+    if source.endswith(".gguf"):
+        Path(target).hardlink_to(source)
+        return target
+    return shutil.copy2(source, target)
 
 
 def shipped(section: Section) -> None:
