@@ -14,6 +14,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,15 +98,19 @@ class Engine:
         warm: bool = True,
     ) -> None:
         self.settings = (settings or EngineSettings()).with_threads()
-        self._weights = Weights(weights)
         self._chat_file = chat_weights
         self._chat_weights: Weights | None = None
-        self._adapted = Adapter(self._weights, adapter) if adapter else None
         self._condition = threading.Condition()
         self._stopping = False
         self._contexts: list[Context] = []
-        self.tasks = self._task_batchers()
         self._chat: Batcher | None = None
+        self._errands: list[tuple[Future[None], Callable[[], None]]] = []
+        opened: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(weights, adapter, opened), name="local-model", daemon=True
+        )
+        self._thread.start()
+        opened.result()
         self._heads = {task: self._prefix(task, layout.head(task), pinned=True) for task in layout.TASKS}
         self._breaks = frozenset(
             token for text in (".", "\n", "\n\n", "!", "?") for token in self._weights.tokens(text)[-1:]
@@ -114,8 +119,6 @@ class Engine:
         self._end = self._weights.tokens("<|im_end|>", special=True)
         self._lists: dict[tuple[Label, ...], tuple[Prefix, list[list[int]]]] = {}
         self._priors: dict[Prefix, list[float]] = {}  # engine's thread only
-        self._thread = threading.Thread(target=self._loop, name="local-model", daemon=True)
-        self._thread.start()
         if warm:
             self.classify("Hello").result()
             self.classify("Hello " * 2 * LONG)  # the other cache; nobody waits for it
@@ -389,21 +392,41 @@ class Engine:
 
     # --- inside
 
+    def _run(self, weights: Path, adapter: Path | None, opened: Future[None]) -> None:
+        """The thread: all that computes runs here, loading too, since OpenMP keeps a team of threads for each thread
+        that ever computed, and two teams on the same cores are in each other's way (see docs/decisions/0040)."""
+        _settle(opened, lambda: self._load(weights, adapter))
+        if not opened.exception():
+            self._loop()
+
+    def _load(self, weights: Path, adapter: Path | None) -> None:
+        self._weights = Weights(weights)
+        self._adapted = Adapter(self._weights, adapter) if adapter else None
+        self.tasks = self._task_batchers()
+
     def _loop(self) -> None:
         try:
             while True:
                 with self._condition:
-                    while not self._stopping and all(b.idle for b in self.batchers().values()):
+                    while not (self._stopping or self._errands or any(not b.idle for b in self.batchers().values())):
                         self._condition.notify_all()
                         self._condition.wait()
                     if self._stopping:
                         return
+                    errands, self._errands = self._errands, []
+                for future, work in errands:
+                    _settle(future, work)
                 for batcher in list(self.batchers().values()):
                     batcher.step()
         finally:
+            with self._condition:
+                failed, self._stopping = not self._stopping, True
+                errands, self._errands = self._errands, []
+            for future, _ in errands:
+                future.set_exception(EngineFailed("The local model was stopped.", code="stopped"))
             for batcher in self.batchers().values():
                 batcher.close()
-                if not self._stopping:  # a defect ended this thread: nobody may wait for ever
+                if failed:  # a defect ended this thread: nobody may wait for ever
                     batcher.abandon(EngineFailed("The local model's engine has failed.", code="engine_dead"))
 
     def _notify(self) -> None:
@@ -433,13 +456,22 @@ class Engine:
 
     def _chat_batcher(self) -> Batcher | Pair:
         """The base model's batcher, made at the first chat; the tasks' own where nothing is adapted."""
-        with self._condition:
-            if self._chat is None and (self._adapted is not None or self._chat_file is not None):
-                self._chat_weights = Weights(self._chat_file) if self._chat_file else None
-                weights, cells = self._chat_weights or self._weights, self.settings.chat_cells
-                context = self._context(weights, cells, None, small=True, half="f16")
-                self._chat = Batcher(context, capacity=self.settings.capacity, wake=self._notify)
+        if self._chat is None and (self._adapted is not None or self._chat_file is not None):
+            made: Future[None] = Future()
+            with self._condition:
+                if self._stopping:
+                    raise EngineFailed("The local model was stopped.", code="stopped")
+                self._errands.append((made, self._load_chat))
+                self._condition.notify_all()
+            made.result()
         return self._chat or self.tasks
+
+    def _load_chat(self) -> None:
+        if self._chat is None:
+            self._chat_weights = Weights(self._chat_file) if self._chat_file else None
+            weights, cells = self._chat_weights or self._weights, self.settings.chat_cells
+            context = self._context(weights, cells, None, small=True, half="f16")
+            self._chat = Batcher(context, capacity=self.settings.capacity, wake=self._notify)
 
     def _submit(
         self, plan: Callable[[Room], Plan[T]], prompt: Prompt, spare: int, caller: str, deadline: float | None
@@ -474,6 +506,14 @@ class Engine:
     @staticmethod
     def _count(ticket: Ticket[Any], tokens: int) -> None:
         ticket.timing.output_tokens += tokens
+
+
+def _settle(future: Future[None], work: Callable[[], None]) -> None:
+    try:
+        work()
+        future.set_result(None)
+    except BaseException as problem:  # noqa: BLE001 it belongs to who waits for it
+        future.set_exception(problem)
 
 
 def _clean(written: Written) -> str:

@@ -26,11 +26,10 @@ __all__ = ["Adapter", "CacheFull", "Context", "Logits", "Slot", "Weights", "lib"
 class _Library:
     """The generated bindings, loaded at first use.
 
-    Before that, OpenMP is told to spin only shortly at barriers: on a machine whose cores are busy with something
-    else, long spinning makes a pass 5 to 40 times slower. With 300 turns threads sleep between any two matrices (one
-    token takes 17 ms on two Xeon cores instead of 6.5); 1000 are as fast as any number. The policy `active` is there
-    so that 1000 also hold where two threads of ours have computed in turns: GNU's library takes the teams of both for
-    a crowd and lets a crowd spin 100 turns only.
+    Before that, OpenMP is told to spin 1000 turns at barriers, not 300,000: on a machine whose cores are busy with
+    something else, long spinning makes a pass 5 to 40 times slower, and with 300 turns threads sleep between any two
+    matrices. The policy `active` keeps the 1000 where two threads of the process have computed, which otherwise count
+    as a crowd and spin 100 turns. All of it measured, see docs/decisions/0040.
     """
 
     def __getattr__(self, name: str) -> Any:
