@@ -35,7 +35,7 @@ drill: .venv/.ready-dev ## kill, cut off and fill up everything; writes docs/rel
 	@$(BIN)/python -m tests.faults.drill --write docs/reliability.md
 
 fuzz: .venv/.ready-dev ## property tests and random input, far longer than in `make test`
-	@LANCELOT_FUZZ_EXAMPLES=$(or $(HTTP),500) $(BIN)/python -m pytest -q -p no:randomly --timeout 7200 tests/fuzz/test_http.py
+	@LANCELOT_FUZZ_EXAMPLES=$(or $(HTTP),750) $(BIN)/python -m pytest -q -p no:randomly --timeout 7200 tests/fuzz/test_http.py
 	@LANCELOT_FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest -q -p no:randomly --timeout 7200 \
 		tests/fuzz/test_files.py tests/redaction/test_redactor_properties.py tests/redaction/test_stream.py
 

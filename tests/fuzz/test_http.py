@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ DOCUMENTED = {503, 504, 502}  # not ready, the store, the local model, the provi
 FUZZED = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=EXAMPLES < 50
 )
+ASKED: Counter[str] = Counter()  # cases by route; a route that takes nothing has few different ones
 pytestmark = [
     pytest.mark.timeout(3600),
     pytest.mark.xdist_group("fuzz"),
@@ -98,6 +100,7 @@ def place(path: str, gateway: Gateway, real: tuple[str, str]) -> tuple[str, str]
 def test_no_route_breaks(case: schemathesis.Case, doors: Callable[[str], tuple[str, str]]) -> None:
     url, token = doors(case.path)
     impatient(case)
+    ASKED[f"{case.method} {case.path}"] += 1
     answer = case.call(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
     told = f"{case.method} {case.path} -> {answer.status_code} {answer.content[:300]!r}"
     assert answer.status_code < 500 or answer.status_code in DOCUMENTED, told
@@ -125,3 +128,10 @@ def test_the_surface_is_whole() -> None:
     offered = {operation.ok().path for operation in SCHEMA.get_all_operations()}
     assert offered >= LEFT_OUT
     assert len(offered - LEFT_OUT) >= 25
+
+
+@pytest.mark.skipif(EXAMPLES < 500, reason="few cases in every `make test`; `make fuzz` asks for all")
+def test_enough_was_asked() -> None:
+    """The last test of `make fuzz`: at least 20,000 cases, whatever number a route was given."""
+    print(f"\n{ASKED.total():,} cases: {dict(ASKED.most_common())}")
+    assert ASKED.total() >= 20_000
