@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 from starlette.concurrency import run_in_threadpool
 
 from lancelot.api.security import CallerDep, OperatorDep, ServicesDep
@@ -33,6 +33,16 @@ class Tool(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=200)
     arguments: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("arguments")
+    @classmethod
+    def _can_be_kept(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Python's JSON knows numbers of any size and halves of characters; what is kept and hashed does not."""
+        try:
+            orjson.dumps(arguments)
+        except TypeError as problem:
+            raise ValueError(f"cannot be written as JSON: {problem}") from None
+        return arguments
 
 
 class NewAsk(BaseModel):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import Gateway
 
 ASK = {
@@ -42,6 +44,19 @@ def test_a_tool_without_a_name_is_refused_in_words(gateway: Gateway) -> None:
         assert refused.status_code == 400, refused.text
         assert all(refused.json()[field] for field in ("code", "title", "hint"))
     assert gateway.call("GET", "/approvals").json()["approvals"] == []
+
+
+@pytest.mark.parametrize("value", ["9" * 25, '"\\ud800"', "[" * 300 + "]" * 300])
+def test_arguments_that_cannot_be_kept_are_refused_in_words(gateway: Gateway, value: str) -> None:
+    asked = f'{{"what": "Pay", "tools": [{{"name": "pay", "arguments": {{"sum": {value}}}}}]}}'
+    headers = {"Content-Type": "application/json"}
+    refused = gateway.call("POST", "/approvals", content=asked, headers=headers)
+    assert refused.status_code == 400, refused.text
+    assert all(refused.json()[field] for field in ("code", "title", "hint"))
+    made = ask(gateway).json()
+    edited = f'{{"decision": "once", "edited": [{{"name": "send_mail", "arguments": {{"to": {value}}}}}]}}'
+    path = f"/approvals/{made['id']}/decision"
+    assert gateway.call("POST", path, content=edited, headers=headers).status_code == 400
 
 
 def test_once_lets_exactly_one_caller_go_on(gateway: Gateway) -> None:
