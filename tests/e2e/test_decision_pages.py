@@ -40,8 +40,10 @@ def console(seeded: Path, tmp_path: Path) -> Iterator[Console]:
 
 
 @pytest.fixture
-def clean(page: Page) -> Iterator[Page]:
-    """The page; nothing it logs as an error is overlooked."""
+def clean(request: pytest.FixtureRequest, page: Page) -> Iterator[Page]:
+    """The page; nothing it logs as an error is overlooked. It is looked at before its console stops."""
+    if "console" in request.fixturenames:
+        request.getfixturevalue("console")
     errors: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
