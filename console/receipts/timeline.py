@@ -45,7 +45,7 @@ def timeline(receipt: Receipt) -> None:
         unknown = f", {len(costs) - len(known)} of unknown cost" if len(known) < len(costs) else ""
         st.markdown(f"**All {len(attempts)} attempts together:** {money(sum(known)) if known else 'unknown'}{unknown}.")
         with st.expander("The attempts as a table"):
-            show_table(as_table(attempts), KINDS, key="chain_table")
+            show_table(as_table(attempts), KINDS, key="chain_table", missing="unknown")
 
 
 def _asked(first: Receipt) -> None:

@@ -61,7 +61,7 @@ def _newest(chosen: dict[str, Any], escalated: bool) -> None:
             return
         st.caption("The newest decisions, live. Choose one to read how it came about.")
         drawn = st.session_state.get(DRAWN, [])  # what the browser showed when a row was chosen
-        rows = show_table(as_table(shown)[COLUMNS], KINDS, key="live_table", select=True)
+        rows = show_table(as_table(shown)[COLUMNS], KINDS, key="live_table", select=True, missing="unknown")
         st.session_state[DRAWN] = [one.id for one in shown]
         if rows and rows[0] < len(drawn):
             st.query_params["id"] = drawn[rows[0]]

@@ -88,7 +88,9 @@ def listing() -> None:
     st.caption(
         "Choose a row to read the whole story. A click on a head sorts this page; the order above sorts them all."
     )
-    rows = show_table(as_table(found), KINDS, key=f"receipts-{len(cursors)}-{found[0].id}", select=True, height=560)
+    rows = show_table(
+        as_table(found), KINDS, key=f"receipts-{len(cursors)}-{found[0].id}", select=True, height=560, missing="unknown"
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             "Newer" if sort == "newest" else "Before", disabled=len(cursors) == 1, icon=":material/chevron_left:"
