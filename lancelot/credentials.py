@@ -7,14 +7,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from lancelot.errors import BadInput, StoreError
 from lancelot.files import Disk, keep_copies, read_or_none, write_atomic
 
-__all__ = ["Credentials", "clean_key", "mask"]
+__all__ = ["Credentials", "KeptKey", "clean_key", "mask"]
 
 COPIES = 1
 LONGEST_KEY = 4096
@@ -26,6 +26,19 @@ class _Entry(BaseModel):
 
     key: str | None = None
     env: str | None = None
+    next: _Entry | None = None  # what may take its place: see `offer`
+
+    @property
+    def alone(self) -> _Entry:
+        return self.model_copy(update={"next": None})
+
+
+class KeptKey(NamedTuple):
+    """One key of a provider: where it comes from, the environment variable it is taken from, the key itself."""
+
+    source: Literal["stored", "environment", "none"]
+    env_name: str | None
+    key: SecretStr | None
 
 
 class _File(BaseModel):
@@ -80,21 +93,16 @@ class Credentials:
 
     def get(self, provider: str) -> SecretStr | None:
         """The provider's key, from the file or from the environment variable the file names; None without one."""
-        entry = self._load().providers.get(provider)
-        if entry is None:
-            return None
-        found = self._environment.get(entry.env, "").strip() if entry.env else entry.key
-        return SecretStr(found) if found else None
+        return self._kept(self._entry(provider)).key
 
     def source(self, provider: str) -> str | None:
         """Where the key comes from: "stored", "environment", or None when there is no entry."""
-        entry = self._load().providers.get(provider)
-        return None if entry is None else "environment" if entry.env else "stored"
+        found = self._kept(self._entry(provider)).source
+        return None if found == "none" else found
 
     def env_name(self, provider: str) -> str | None:
         """The environment variable the provider's key is taken from, or None."""
-        entry = self._load().providers.get(provider)
-        return None if entry is None else entry.env
+        return self._entry(provider).env
 
     def put(self, provider: str, key: str | SecretStr) -> None:
         """Store a key durably.
@@ -133,7 +141,49 @@ class Credentials:
         if provider in stored.providers:
             rest = {name: entry for name, entry in stored.providers.items() if name != provider}
             self._save(stored.model_copy(update={"providers": rest}))
-            self._disk.unlink(self._copy())
+            self._drop_copy()
+
+    # -- one key in place of another, so that a kill at any moment leaves the one that is spoken of
+
+    def draft(self, content: bytes | None = None) -> Credentials:
+        """The same keys, or those of an older file, in memory: what is put there reaches no disk.
+
+        Raises:
+            StoreError: the older file is damaged.
+        """
+        found = self._load() if content is None else _parsed(content)
+        if found is None:
+            raise StoreError("The kept copy of the keys is damaged.", code="copy_damaged")
+        return _Draft(self, found)
+
+    def offer(self, provider: str, drafted: Credentials) -> None:
+        """Write the key of a draft beside the present one; `settle` says which of the two stays.
+
+        Raises:
+            StoreError, DiskFull: it was not written; the old one stays.
+        """
+        present, fresh = self._entry(provider).alone, drafted._entry(provider).alone
+        if fresh != present:
+            self._set(provider, present.model_copy(update={"next": fresh}))
+
+    def candidates(self, provider: str) -> tuple[KeptKey, ...]:
+        """The provider's key, and after it the one that is offered in its place, if any."""
+        entry = self._entry(provider)
+        return tuple(self._kept(found) for found in (entry, entry.next) if found is not None)
+
+    def unsettled(self) -> list[str]:
+        """The providers with a key that was offered and not settled."""
+        return [name for name, entry in self._load().providers.items() if entry.next is not None]
+
+    def settle(self, provider: str, *, newer: bool) -> None:
+        """End an offer: the newer key stays alone, or the older one."""
+        entry = self._entry(provider)
+        if entry.next is None:
+            return
+        stored, stays = self._load(), entry.next if newer else entry.alone
+        rest = {name: found for name, found in stored.providers.items() if name != provider}
+        kept = {provider: stays} if stays != _Entry() else {}
+        self._save(stored.model_copy(update={"providers": rest | kept}))
 
     def mask(self, provider: str) -> str:
         """What may be shown of the provider's key; empty when there is none."""
@@ -173,6 +223,19 @@ class Credentials:
         self._write(older)
         return True
 
+    def _entry(self, provider: str) -> _Entry:
+        return self._load().providers.get(provider) or _Entry()
+
+    def _kept(self, entry: _Entry) -> KeptKey:
+        found = self._environment.get(entry.env, "").strip() if entry.env else entry.key
+        source: Literal["stored", "environment", "none"] = (
+            "environment" if entry.env else "stored" if entry.key is not None else "none"
+        )
+        return KeptKey(source, entry.env, SecretStr(found) if found else None)
+
+    def _drop_copy(self) -> None:
+        self._disk.unlink(self._copy())
+
     def _copy(self) -> Path:
         return self.path.with_name(f"{self.path.name}.1")
 
@@ -185,7 +248,7 @@ class Credentials:
         self._write(content)
 
     def _write(self, content: _File) -> None:
-        write_atomic(self.path, json.dumps(content.model_dump(), indent=1).encode(), disk=self._disk)
+        write_atomic(self.path, json.dumps(content.model_dump(exclude_none=True), indent=1).encode(), disk=self._disk)
 
     def _load(self) -> _File:
         """What is stored; a damaged file gives way to its older copy, and to nothing when that is damaged too."""
@@ -199,9 +262,28 @@ class Credentials:
                 f"{path.name} cannot be read: {problem.strerror or 'input/output error'}.",
                 hint="Give the user that runs Lancelot the right to read it.",
             ) from problem
-        if content is None:
-            return None
-        try:
-            return _File.model_validate_json(content)
-        except ValidationError:
-            return None
+        return None if content is None else _parsed(content)
+
+
+class _Draft(Credentials):
+    """Keys in memory; a draft is thrown away or offered to the file it was made from."""
+
+    def __init__(self, of: Credentials, content: _File) -> None:
+        super().__init__(of.path.parent, environment=of._environment)
+        self._content = content
+
+    def _load(self) -> _File:
+        return self._content
+
+    def _save(self, content: _File) -> None:
+        self._content = content
+
+    def _drop_copy(self) -> None:
+        return
+
+
+def _parsed(content: bytes) -> _File | None:
+    try:
+        return _File.model_validate_json(content)
+    except ValidationError:
+        return None

@@ -74,7 +74,11 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A repair, reset or restore as the history tells it. `diff`: what it changed, masked; `at`: Unix seconds."""
+    """A repair, reset, restore or change of flagship as the history tells it.
+
+    `diff`: what it changed, masked; `at`: Unix seconds; `kind`: "files", or "flagship" for what is taken back by a
+    change of its own.
+    """
 
     id: str
     at: float
@@ -86,6 +90,7 @@ class Past:
     detail: str = ""
     undone_at: float | None = None
     can_undo: bool = False
+    kind: str = "files"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -135,13 +140,15 @@ class Repairer:
         with suppress(LancelotError):
             write_atomic(path, json.dumps(manifest, indent=1).encode(), disk=self._disk)
 
-    def keep(self, files: Sequence[Path], why: str) -> str:
+    def keep(self, files: Sequence[Path], why: str, *, kind: str = "files") -> str:
         """Copy the files as they are now; the id under which `undo` puts them back.
 
         Raises:
             StoreError, DiskFull: no copy could be made.
         """
-        undo_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(self._now()))}-{secrets.token_hex(3)}"
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._now()))
+        before = len(list(self._folder.glob(f"{stamp}-*")))  # within one second, so that ids stay in order
+        undo_id = f"{stamp}-{before:02d}{secrets.token_hex(2)}"
         folder = self._folder / undo_id
         entries = []
         for number, path in enumerate(files):
@@ -153,7 +160,7 @@ class Repairer:
             if content is not None:
                 write_atomic(folder / str(number), content, disk=self._disk)
             entries.append({"path": str(path), "existed": content is not None, "mode": mode})
-        manifest = {"why": why, "at": self._now(), "files": entries}
+        manifest = {"why": why, "at": self._now(), "kind": kind, "files": entries}
         name = "manifest.json" if entries else "noted.json"
         write_atomic(folder / name, json.dumps(manifest, indent=1).encode(), disk=self._disk)
         self._drop_oldest()
@@ -170,12 +177,8 @@ class Repairer:
         Raises:
             NotFound: there is no such repair. StoreError: a file could not be put back.
         """
-        known = self.kept()
-        chosen = undo_id or (known[-1] if known else None)
-        if chosen is None or chosen not in known:
-            raise NotFound("There is no repair to undo.", hint="Nothing was changed.", code="nothing_to_undo")
+        chosen, manifest = self._undoable(undo_id)
         folder = self._folder / chosen
-        manifest = json.loads((folder / "manifest.json").read_text())
         takers = put_back or {}
         entries = [(number, Path(entry["path"]), entry) for number, entry in enumerate(manifest["files"])]
         # what somebody holds in memory comes last: it may be judged by the files that are back by then
@@ -186,12 +189,50 @@ class Repairer:
                 takers[path]((folder / str(number)).read_bytes())
             else:
                 write_atomic(path, (folder / str(number)).read_bytes(), mode=entry["mode"], disk=self._disk)
-        names = [path.name for _, path, _ in entries]
+        self.close(chosen)
+        return chosen, [path.name for _, path, _ in entries]
+
+    def close(self, undo_id: str) -> None:
+        """Note down that it was undone; it stays in the history.
+
+        Raises:
+            NotFound: there is none, or it was undone.
+        """
+        chosen, manifest = self._undoable(undo_id)
+        folder = self._folder / chosen
         self._disk.rename(folder / "manifest.json", folder / "undone.json")
         with suppress(LancelotError):
             manifest["undone_at"] = self._now()
             write_atomic(folder / "undone.json", json.dumps(manifest, indent=1).encode(), disk=self._disk)
-        return chosen, names
+
+    def look_up(self, undo_id: str | None = None) -> Past:
+        """One that can be undone, the newest when none is named.
+
+        Raises:
+            NotFound: there is none, or it was undone.
+        """
+        chosen, manifest = self._undoable(undo_id)
+        return _past(chosen, manifest, can_undo=True)
+
+    def copy_of(self, undo_id: str, path: Path) -> bytes | None:
+        """What a file held before; None when there was none.
+
+        Raises:
+            NotFound: there is no such repair, or it was undone.
+        """
+        chosen, manifest = self._undoable(undo_id)
+        for number, entry in enumerate(manifest["files"]):
+            if entry["path"] == str(path) and entry["existed"]:
+                return read_or_none(self._folder / chosen / str(number))
+        return None
+
+    def _undoable(self, undo_id: str | None) -> tuple[str, dict[str, Any]]:
+        known = self.kept()
+        chosen = undo_id or (known[-1] if known else None)
+        found = self._manifest(chosen) if chosen in known and chosen is not None else None
+        if chosen is None or found is None:
+            raise NotFound("There is no repair to undo.", hint="Nothing was changed.", code="nothing_to_undo")
+        return chosen, found[1]
 
     def kept(self) -> list[str]:
         """The ids that can be undone, oldest first."""
@@ -255,4 +296,5 @@ def _past(repair_id: str, facts: Mapping[str, Any], *, can_undo: bool) -> Past:
         detail=str(facts.get("detail", "")),
         undone_at=facts.get("undone_at"),
         can_undo=can_undo,
+        kind=str(facts.get("kind", "files")),
     )

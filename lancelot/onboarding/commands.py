@@ -13,6 +13,7 @@ from lancelot.credentials import Credentials
 from lancelot.errors import NotFound, StoreError
 from lancelot.onboarding.checks import Check
 from lancelot.onboarding.cooldown import remaining
+from lancelot.onboarding.exchange import KIND, Exchange
 from lancelot.onboarding.facts import Facts
 from lancelot.onboarding.keeper import Keeper
 from lancelot.onboarding.postman import Postman
@@ -36,6 +37,7 @@ class Flow(Protocol):
     facts: Facts
     credentials: Credentials
     repairer: Repairer
+    exchange: Exchange
     postman: Postman
     workshop: Workshop
 
@@ -209,6 +211,9 @@ class Commands:
             NotFound: there is no such repair. StoreError: a file could not be put back.
         """
         flow = self._flow
+        chosen = flow.repairer.look_up(repair_id)
+        if chosen.kind == KIND:
+            return Answer(Command.UNDO, True, flow.exchange.back(chosen.id))
         with flow.keeper.changing():
             flow.workshop.stop()
             undone, names = flow.repairer.undo(repair_id, put_back={flow.keeper.store.path: self._restore})

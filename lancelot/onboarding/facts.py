@@ -78,20 +78,31 @@ class Facts:
         """The key the snapshot's flagship uses; None when it needs none or has none."""
         if snapshot.flagship is None or snapshot.credentials is None or snapshot.credentials.source == "none":
             return None
-        return self._credentials.get(snapshot.flagship.provider)
+        return self._credentials.candidates(snapshot.flagship.provider)[self._place(snapshot) or 0].key
+
+    def settle(self, snapshot: OnboardingSnapshot) -> None:
+        """End what an exchange of keys left open: of two keys the one stays that the snapshot speaks of."""
+        for provider in self._credentials.unsettled():
+            mine = snapshot.flagship is not None and snapshot.flagship.provider == provider
+            self._credentials.settle(provider, newer=mine and self._place(snapshot) == 1)
 
     def _captured(self, snapshot: OnboardingSnapshot) -> bool:
+        return self._place(snapshot) is not None
+
+    def _place(self, snapshot: OnboardingSnapshot) -> int | None:
+        """Which of the provider's keys the claim speaks of: 0 the present one, 1 the one offered in its place."""
         flagship, claim = snapshot.flagship, snapshot.credentials
         if flagship is None or claim is None:
-            return False
-        if claim.source == "none":
-            return flagship.provider == "selfhosted" and self._credentials.source(flagship.provider) is None
-        key = self.key_of(snapshot)
-        return (
-            key is not None
-            and self._credentials.source(flagship.provider) == claim.source
-            and self._proofs.fingerprint(key.get_secret_value()) == claim.fingerprint
-        )
+            return None
+        if claim.source == "none" and flagship.provider != "selfhosted":
+            return None
+        for place, kept in enumerate(self._credentials.candidates(flagship.provider)):
+            if kept.source != claim.source:
+                continue
+            key = kept.key.get_secret_value() if kept.key is not None else None
+            if claim.source == "none" or (key is not None and self._proofs.fingerprint(key) == claim.fingerprint):
+                return place
+        return None
 
     def _verified(self, snapshot: OnboardingSnapshot) -> bool:
         flagship, claim = snapshot.flagship, snapshot.credentials

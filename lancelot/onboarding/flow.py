@@ -17,6 +17,7 @@ from lancelot.onboarding.checks import Check, build_checks
 from lancelot.onboarding.clocks import moment
 from lancelot.onboarding.commands import Commands
 from lancelot.onboarding.cooldown import remaining
+from lancelot.onboarding.exchange import Exchange
 from lancelot.onboarding.facts import Facts, ready_facts
 from lancelot.onboarding.keeper import Keeper
 from lancelot.onboarding.postman import Postman
@@ -52,6 +53,7 @@ class OnboardingFlow:
         store = SnapshotStore(folder, clock=deps.clock, disk=deps.disk)
         self.keeper = Keeper(store, self.facts, clock=deps.clock, table=self.table, moved=self._moved)
         self.repairer = Repairer(deps.data_dir, disk=deps.disk, now=deps.clock.wall)
+        self.exchange = Exchange(deps, self.keeper, self.credentials, self.proofs, self.repairer)
         self.postman = Postman(self.keeper, self.events, self._context)
         self._runner = deps.runner or ThreadRunner()
         self.workshop = Workshop(
@@ -75,7 +77,7 @@ class OnboardingFlow:
         try:
             self.keeper.store.clean_leftovers()
             with self.keeper.changing():
-                pass
+                self.facts.settle(self.snapshot)  # of a change of the flagship that was killed half-way
         except LancelotError:
             self.keeper.look()
             return
