@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -35,8 +35,10 @@ from lancelot.keys import Keys
 from lancelot.mending import Mending
 from lancelot.metrics import Metrics
 from lancelot.onboarding.flow import OnboardingFlow
+from lancelot.onboarding.seams import Progress
 from lancelot.onboarding.snapshot import Flagship
 from lancelot.onboarding.states import State as OnboardingState
+from lancelot.onboarding.tiers import TierSwitch
 from lancelot.onboarding.wiring import build_flow
 from lancelot.providers.base import Provider
 from lancelot.providers.profiles import ProviderProfile, build_provider, profile
@@ -49,7 +51,10 @@ from lancelot.routing.router import ModelRouter
 from lancelot.store.ledger import ReceiptStore
 from lancelot.store.tables import OutcomeLedger
 from lancelot.store.usage import UsageQueries
-from lancelot.upkeep import Upkeep
+from lancelot.upkeep import Teller, Upkeep
+from lancelot.upkeep import Work as UpkeepWork
+from local_models.lockfile import load_lock
+from local_models.tier import chosen_model
 
 __all__ = ["Services", "build_services", "running"]
 
@@ -107,7 +112,10 @@ class Services:
         self.changes = Changes(self.config, self.receipts)
         self.supervisor = Supervisor(data_dir=self.data_dir)
         self._opened.append(self.supervisor.stop)
-        self.upkeep = Upkeep(self.supervisor, self.receipts.database, Tuner(self.data_dir / "models"))
+        models, lock = self.data_dir / "models", load_lock()
+        self.upkeep = Upkeep(
+            self.supervisor, self.receipts.database, Tuner(models), lambda: chosen_model(lock, models).id
+        )
         self._opened.append(self.upkeep.close)
         external = os.environ.get("LANCELOT_LOCAL_LLM_URL")
         self.external_brain = bool(external)
@@ -130,6 +138,7 @@ class Services:
             credentials=self.credentials,
         )
         self._opened.append(self.onboarding.close)
+        self.tiers = TierSwitch(self.onboarding, self.supervisor, self.data_dir, external=self.external_brain)
         self.doctor = Doctor(self.onboarding, self.receipts, self.config)
         self.mending = Mending(self.onboarding, self.doctor, self.config, self.changes, self.receipts.event)
         self.budgets = BudgetKeeper(
@@ -165,7 +174,7 @@ class Services:
 
     async def _look_after(self) -> None:
         """Every few seconds: bring an edited configuration into force, refresh the gauges."""
-        kept_up = False
+        kept_up = ""  # the model that was tuned and examined
         while True:
             await run_in_threadpool(self.config.reload_if_changed)
             self.metrics.ready.set(not self.missing())
@@ -173,9 +182,11 @@ class Services:
                 await self._ask_external()
             self.metrics.brain_ready.set(self.brain_status()["state"] in ("ready", "external"))
             self.metrics.queued.set(self.admission.queued)
-            if not kept_up and self._url is not None and not self.external_brain and not self.missing():
-                kept_up = True
-                self.upkeep.begin_wanted()
+            if self._url is not None and not self.external_brain and not self.missing():
+                chosen = self.onboarding.deps.model.card().id
+                if kept_up != chosen and not self.upkeep.busy:
+                    kept_up = chosen
+                    self.upkeep.begin_wanted()
             await asyncio.sleep(TICK_S)
 
     async def _ask_external(self) -> None:
@@ -355,6 +366,29 @@ class Services:
             self.supervisor.restart()
         else:
             self.supervisor.start()
+
+    def change_tier(self, model_id: str, *, consent: bool = False, fetch: bool = True) -> dict[str, Any]:
+        """Install another local model, or take one that is installed; waits for the end.
+
+        Raises:
+            Conflict: upkeep runs, or the model is not installed. LancelotError: what went wrong; nothing changed then.
+        """
+        return self.upkeep.carry_out("install", self._tier_work(model_id, consent, fetch))
+
+    def begin_tier(self, model_id: str, *, consent: bool = False, fetch: bool = True) -> None:
+        """The same in the background; `upkeep.job` follows it."""
+        self.upkeep.begin_work("install", self._tier_work(model_id, consent, fetch))
+
+    def _tier_work(self, model_id: str, consent: bool, fetch: bool) -> UpkeepWork:
+        def work(tell: Teller, stop: Callable[[], bool]) -> dict[str, Any]:
+            def report(progress: Progress) -> None:
+                tell(progress.done or 0, progress.total, progress.detail)
+
+            if fetch:
+                return self.tiers.install(model_id, report, consent=consent, stop=stop)
+            return self.tiers.use(model_id, report)
+
+        return work
 
     def _tell_operator(self, approval: Approval) -> None:
         """Send word of a waiting approval through the verified channel; a channel that fails holds nothing up."""

@@ -1,4 +1,4 @@
-"""The local model's upkeep: exams and tuning, in the background after an installation and on demand.
+"""The local model's upkeep: exams, tuning and installations, in the background and on demand, one at a time.
 
 READY never waits for it. LANCELOT_UPKEEP=off switches the background runs off; asking for one by hand still works.
 """
@@ -25,6 +25,8 @@ __all__ = ["Job", "Upkeep", "wanted"]
 
 log = logging.getLogger(__name__)
 START_PATIENCE_S = 60.0
+Teller = Callable[[int, int | None, str], None]
+Work = Callable[[Teller, Callable[[], bool]], dict[str, Any]]
 KEEP_LOCAL_ALWAYS = frozenset({"redact"})  # redaction never leaves the machine, whatever its score
 
 
@@ -52,15 +54,23 @@ class Upkeep:
         supervisor: the service under exam.
         database: where results are kept.
         tuner: measures the weight formats.
+        model_id: the chosen model, whose results count; all count without.
     """
 
-    def __init__(self, supervisor: Supervisor, database: Database, tuner: Tuner) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        database: Database,
+        tuner: Tuner,
+        model_id: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._model_id = model_id
         self._supervisor = supervisor
         self._exams = Exams(database)
         self._tuner = tuner
         self._guard = threading.Lock()
         self._job: Job | None = None
-        self._flagged: frozenset[str] | None = None
+        self._flagged: tuple[str | None, frozenset[str]] | None = None
         self._stopped = threading.Event()
 
     # ---- what others read
@@ -70,20 +80,26 @@ class Upkeep:
         """The present or last job as JSON, or None."""
         return asdict(self._job) if self._job else None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs."""
+        return self._job is not None and self._job.running
+
     def latest(self) -> list[dict[str, Any]]:
-        """Each task's newest exam result."""
-        return self._exams.latest()
+        """Each task's newest exam result of the chosen model."""
+        return self._exams.latest(self._model_id())
 
     def history(self, task: str) -> list[dict[str, Any]]:
-        """One task's results, newest first."""
-        return self._exams.history(task)
+        """One task's results of the chosen model, newest first."""
+        return self._exams.history(task, model_id=self._model_id())
 
     def flagged(self) -> frozenset[str]:
         """Tasks whose newest score is under its bar; never `redact`, which stays here in any case."""
-        if self._flagged is None:
+        model_id, known = self._model_id(), self._flagged
+        if known is None or known[0] != model_id:
             under = {row["task"] for row in self.latest() if not row["data"].get("passed", True)}
-            self._flagged = frozenset(under - KEEP_LOCAL_ALWAYS)
-        return self._flagged
+            known = self._flagged = (model_id, frozenset(under - KEEP_LOCAL_ALWAYS))
+        return known[1]
 
     # ---- what others ask for
 
@@ -124,7 +140,7 @@ class Upkeep:
 
     def begin_wanted(self) -> None:
         """After READY: tune when nothing is known for this processor, then examine once; quietly, in the background."""
-        if wanted() and (self._job is None or not self._job.running):
+        if wanted() and not self.busy:
             threading.Thread(target=self._quietly, args=(self._all,), name="upkeep", daemon=True).start()
 
     def _all(self) -> None:
@@ -142,9 +158,34 @@ class Upkeep:
         jobs: dict[str, Callable[[], Any]] = {"exam": self.exam, "tune": self.tune}
         if name not in jobs:
             raise BadInput(f"There is no upkeep called {name}.", hint="It is exam or tune.")
-        if self._job is not None and self._job.running:
+        self._in_background(name, jobs[name])
+
+    def carry_out(self, name: str, work: Work) -> dict[str, Any]:
+        """Do another piece of work as the one job and wait for its end. `work` gets a teller and `stop()`.
+
+        Raises:
+            Conflict: a job runs. LancelotError: as the work does.
+        """
+        self._take(name)
+        try:
+            return work(lambda done, total, detail: self._tell(done, total, detail), self._stopped.is_set)
+        except ModelError as problem:
+            raise LocalModelError(problem.title, hint=problem.hint, code=problem.code) from problem
+        finally:
+            self._release()
+
+    def begin_work(self, name: str, work: Work) -> None:
+        """The same on a thread of its own; `job` follows it.
+
+        Raises:
+            Conflict: a job runs.
+        """
+        self._in_background(name, lambda: self.carry_out(name, work))
+
+    def _in_background(self, name: str, job: Callable[[], Any]) -> None:
+        if self.busy:
             raise Conflict("An upkeep job is running already.", hint="Wait for its end.")
-        threading.Thread(target=self._quietly, args=(jobs[name],), name=f"upkeep-{name}", daemon=True).start()
+        threading.Thread(target=self._quietly, args=(job,), name=f"upkeep-{name}", daemon=True).start()
 
     def close(self) -> None:
         """Let the running job stop at its next item."""

@@ -22,6 +22,7 @@ from local_models.fetch_model import default_folder, ensure_model, verify_model,
 from local_models.healthcheck import DEFAULT_PORT
 from local_models.lockfile import Lock, PinnedModel, load_lock
 from local_models.service import main as serve
+from local_models.tier import chosen_model
 from local_models.tune import choose_weights
 
 __all__ = ["main", "service_arguments", "wait_for_weights"]
@@ -30,28 +31,31 @@ LOOK_EVERY_S = 2.0
 
 
 def wait_for_weights(
-    pin: PinnedModel,
+    lock: Lock,
     folder: Path,
     accepted_licence: str,
     *,
     sleep: Callable[[float], None] = time.sleep,
     say: Callable[[str], None] = print,
-) -> None:
-    """Return once the weights are there and verified; install them when their licence is accepted.
+) -> PinnedModel:
+    """The chosen model, once its weights are there and verified; installs them when their licence is accepted.
 
     Raises:
         ModelError: the licence was accepted and the installation failed.
     """
-    if accepted_licence == pin.licence:
-        for event in ensure_model(pin, folder, consent=Consent.given(pin)):
-            if type(event).__name__ != "Progress":
-                say(f"{pin.id}: {type(event).__name__}")
-        return
-    told = False
-    while read_consent(weights_path(pin, folder).parent) is None or not verify_model(pin, folder):
-        if not told:
+    told = ""
+    while True:
+        pin = chosen_model(lock, folder)  # somebody may choose another one meanwhile
+        if accepted_licence == pin.licence:
+            for event in ensure_model(pin, folder, consent=Consent.given(pin)):
+                if type(event).__name__ != "Progress":
+                    say(f"{pin.id}: {type(event).__name__}")
+            return pin
+        if read_consent(weights_path(pin, folder).parent) is not None and verify_model(pin, folder):
+            return pin
+        if told != pin.id:
             say(f"Waiting for {pin.id}: install it in the console, or set LANCELOT_ACCEPT_LICENCE={pin.licence}.")
-            told = True
+            told = pin.id
         sleep(LOOK_EVERY_S)
 
 
@@ -71,9 +75,8 @@ def service_arguments(lock: Lock, pin: PinnedModel, folder: Path, environ: Mappi
 def main() -> int:
     """Run until stopped; 1 when the weights cannot be installed."""
     lock, folder = load_lock(), default_folder()
-    pin = lock.default_model
     try:
-        wait_for_weights(pin, folder, os.environ.get("LANCELOT_ACCEPT_LICENCE", ""))
+        pin = wait_for_weights(lock, folder, os.environ.get("LANCELOT_ACCEPT_LICENCE", ""))
         serve(service_arguments(lock, pin, folder, os.environ))
     except ModelError as problem:
         print(problem, file=sys.stderr)

@@ -13,7 +13,7 @@ import psutil
 
 from local_models.lockfile import Lock, PinnedModel
 
-__all__ = ["Machine", "Suggestion", "look_at_machine", "suggest"]
+__all__ = ["Machine", "Suggestion", "carries", "look_at_machine", "suggest"]
 
 MB = 1 << 20
 CORES_FOR = ((8192, 8), (4096, 4))  # a model that wants this much memory (MiB) is too slow on fewer cores
@@ -61,7 +61,7 @@ def look_at_machine(folder: Path) -> Machine:
 
 def suggest(lock: Lock, machine: Machine) -> Suggestion:
     """The largest installable model this machine carries with room to spare, else the default with a warning."""
-    able = [model for model in lock.models if _carries(machine, model)]
+    able = [model for model in lock.models if carries(machine, model)]
     installable = [model for model in able if not model.candidate and _disk_enough(machine, model)]
     later = tuple(model.id for model in able if model.candidate)
     if installable:
@@ -69,12 +69,12 @@ def suggest(lock: Lock, machine: Machine) -> Suggestion:
         reason = f"{best.title} wants {best.min_memory_mb} MB of memory; {machine.memory_mb} MB are here."
         return Suggestion(best.id, reason, True, later, machine)
     smallest = lock.default_model
-    lacking = "disk space" if _carries(machine, smallest) else "memory"
+    lacking = "disk space" if carries(machine, smallest) else "memory"
     reason = f"Even {smallest.title} may be too large: there is little {lacking}."
     return Suggestion(smallest.id, reason, False, later, machine)
 
 
-def _carries(machine: Machine, model: PinnedModel) -> bool:
+def carries(machine: Machine, model: PinnedModel) -> bool:
     """Half of the memory stays with the console and everything else; a large model wants cores as well."""
     cores = next((cores for memory, cores in CORES_FOR if model.min_memory_mb >= memory), 1)
     return machine.memory_mb >= 2 * model.min_memory_mb and machine.cores >= cores

@@ -6,6 +6,7 @@ people see it, nobody can install it. A hash that cannot be one (wrong length, a
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -149,8 +150,9 @@ class PinnedAdapter(_Pin):
     sha256: str
 
     def path(self, root: Path | None = None) -> Path:
-        """Where the adapter's file is."""
-        return (root or default_lock_path().parent) / self.file
+        """Where the adapter's file is: beside the lock file in force, else among those that ship with the product."""
+        beside = (root or default_lock_path().parent) / self.file
+        return beside if root or beside.is_file() else Path(__file__).resolve().parent / self.file
 
 
 class Lock(_Strict):
@@ -197,8 +199,10 @@ class Lock(_Strict):
 
 
 def default_lock_path() -> Path:
-    """models.lock.yaml beside this module."""
-    return Path(__file__).resolve().parent / "models.lock.yaml"
+    """The lock file in force: the one LANCELOT_MODELS_LOCK names (an operator's own pins), else models.lock.yaml beside
+    this module."""
+    named = os.environ.get("LANCELOT_MODELS_LOCK")
+    return Path(named).expanduser().resolve() if named else Path(__file__).resolve().parent / "models.lock.yaml"
 
 
 class _UniqueKeys(yaml.SafeLoader):

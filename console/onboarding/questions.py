@@ -8,10 +8,7 @@ from typing import Any
 import streamlit as st
 
 from console.onboarding.acting import command, hand_in
-from lancelot import settings
 from lancelot.onboarding.flow import OnboardingFlow
-from local_models.hardware import look_at_machine, suggest
-from local_models.lockfile import Lock, PinnedModel, load_lock
 
 __all__ = ["QUESTIONS"]
 
@@ -113,49 +110,62 @@ def local_model(flow: OnboardingFlow, status: Status) -> None:
     if not model:
         st.warning("The lock file of the local model cannot be read. REPAIR says more.")
         return
+    shown = tier_choice(model["tiers"], model["id"])
     st.markdown(
-        f"| Model | {model['id']} |\n|---|---|\n| Publisher | {model['publisher']} |\n"
-        f"| Size | {model['bytes'] / 1e6:.1f} MB |\n| Licence | [{model['licence']}]({model['licence_url']}) |\n"
-        f"| Source | {', then '.join(model['sources'])} |\n| Memory | about {model['min_memory_mb']} MB |\n"
-        f"| SHA-256 | `{model['sha256'][:16]}…` |"
+        f"| Model | {shown['id']} |\n|---|---|\n| Publisher | {shown['publisher']} |\n"
+        f"| Size | {shown['bytes'] / 1e6:.1f} MB |\n| Licence | [{shown['licence']}]({shown['licence_url']}) |\n"
+        + (f"| Source | {', then '.join(model['sources'])} |\n" if shown["id"] == model["id"] else "")
+        + f"| Memory | about {shown['min_memory_mb']} MB |\n| SHA-256 | `{shown['sha256'][:16]}…` |"
     )
-    other_models()
-    if status["working"]:
+    not_yet(model["tiers"])
+    under_way = shown["id"] == model["id"]
+    if status["working"] and under_way:
         return
-    if model["consent"]:
+    values = {"consent": True, "model_id": shown["id"]}
+    if model["consent"] and model["consent"]["model_id"] == shown["id"]:
         if st.button("Go on with the installation", type="primary", key="install_again"):
-            hand_in(flow, "LOCAL_UTILITY_SETUP", {"consent": True, "model_id": model["id"]})
+            hand_in(flow, "LOCAL_UTILITY_SETUP", values)
         return
     agreed = st.checkbox(
-        f"I agree to install {model['id']} under {model['licence']}; {model['bytes'] / 1e6:.0f} MB are downloaded.",
-        key="consent",
+        f"I agree to install {shown['id']} under {shown['licence']}; {shown['bytes'] / 1e6:.0f} MB are downloaded.",
+        key=f"consent_{shown['id']}",
     )
-    if st.button("Install", type="primary", key="install"):
-        hand_in(flow, "LOCAL_UTILITY_SETUP", {"consent": bool(agreed), "model_id": model["id"]})
+    words = f"Install {shown['id']} instead" if status["working"] else "Install"
+    if st.button(words, type="primary", key="install"):
+        hand_in(flow, "LOCAL_UTILITY_SETUP", values | {"consent": bool(agreed)})
 
 
-def other_models() -> None:
-    """What suits this machine, and every tier there is; a candidate is shown as one."""
-    lock = load_lock()
-    machine = look_at_machine(settings.data_dir())
-    suggested = suggest(lock, machine)
-    st.caption(f"Suggested for this machine: **{suggested.model_id}**. {suggested.reason}")
-    with st.expander("Other models"):
-        rows = [
-            f"| {pin.title} | {pin.min_memory_mb} MB | {pin.licence} | {standing(lock, pin)} |" for pin in lock.models
+def tier_choice(rows: list[dict[str, Any]], chosen: str) -> dict[str, Any]:
+    """The tier a person picks among those that can be installed; the one of the lock file is picked already."""
+    able = {row["id"]: row for row in rows if row["state"] != "candidate"}
+    picked = st.radio(
+        "Which model",
+        list(able),
+        index=list(able).index(chosen) if chosen in able else 0,
+        format_func=lambda name: able[name]["title"],
+        captions=[
+            f"{row['bytes'] / 1e6:.0f} MB · about {row['min_memory_mb']} MB of memory · {row['licence']} · "
+            f"{row['recommended']} · {row['standing']}"
+            for row in able.values()
+        ],
+        key="tier",
+    )
+    return able[picked or chosen]
+
+
+def not_yet(rows: list[dict[str, Any]]) -> None:
+    """The tiers that cannot be installed, each with what it is for and what is missing."""
+    candidates = [row for row in rows if row["state"] == "candidate"]
+    if not candidates:
+        return
+    with st.expander(f"{len(candidates)} more, not installable yet"):
+        lines = [
+            f"| {row['title']} | {row['min_memory_mb']} MB | {row['licence']} | {row['recommended']} | "
+            f"{', '.join(row['missing'])} |"
+            for row in candidates
         ]
-        st.markdown("| Model | Memory | Licence | |\n|---|---|---|---|\n" + "\n".join(rows))
-        st.caption(
-            f"This machine: {machine.memory_mb} MB of memory, {machine.cores} cores, {machine.disk_free_mb} MB free. "
-            "The suggestion binds nobody: `default` in local_models/models.lock.yaml names the model that is installed."
-        )
-
-
-def standing(lock: Lock, pin: PinnedModel) -> str:
-    """Whether a model can be installed, in words."""
-    if pin.candidate:
-        return f"candidate, cannot be installed yet: {', '.join(pin.missing)} not pinned"
-    return "will be installed" if pin.id == lock.default else "can be installed"
+        st.markdown("| Model | Memory | Licence | For | Not pinned |\n|---|---|---|---|---|\n" + "\n".join(lines))
+        st.caption("A model is installed only when its size, a fixed revision, its checksum and a source are pinned.")
 
 
 def channel(flow: OnboardingFlow, status: Status) -> None:

@@ -10,8 +10,7 @@ import streamlit as st
 from console.session import get_services
 from console.widgets import empty_state, live, page_guard, show_error
 from lancelot.errors import LancelotError
-from local_models.hardware import look_at_machine, suggest
-from local_models.lockfile import load_lock
+from local_models.tier import Tier
 
 LOOK_EVERY_S = 1.0
 LOG_LINES = 60
@@ -24,6 +23,7 @@ STATE_WORDS = {
     "failed": ":material/error: failing",
     "external": ":material/lan: external service",
 }
+JOB_WORDS = {"exam": "The exam", "tune": "Tuning", "install": "The installation"}
 SCORE_WORDS = {
     "classify": "share of right labels",
     "extract": "share of right fields",
@@ -49,13 +49,15 @@ def service() -> None:
     job = services.upkeep.job
     if job and job["running"]:
         share = job["done"] / job["total"] if job["total"] else None
-        words = f"{'Exam' if job['name'] == 'exam' else 'Tuning'}: {job['detail']}"
+        words = f"{JOB_WORDS.get(job['name'], job['name'])}: {job['detail']}"
         if share is None:
             st.markdown(f":material/progress_activity: {words}")
+        elif job["name"] == "install":
+            st.progress(share, text=f"{words} · {job['done'] / 1e6:.0f} of {job['total'] / 1e6:.0f} MB")
         else:
             st.progress(share, text=f"{words} · {job['done']} of {job['total']}")
     elif job and job["error"]:
-        st.warning(f"The last {job['name']} failed. {job['error']['title']} {job['error']['hint']}")
+        st.warning(f"{JOB_WORDS.get(job['name'], job['name'])} failed. {job['error']['title']} {job['error']['hint']}")
 
 
 def actions() -> None:
@@ -141,16 +143,49 @@ def format_row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def pin() -> None:
-    lock = load_lock()
-    found = lock.default_model
-    suggestion = suggest(lock, look_at_machine(get_services().data_dir))
-    with st.expander("What is installed, and under which licence"):
-        st.markdown(
-            f"**{found.id}** by {found.publisher}, [{found.licence}]({found.licence_url}), "
-            f"{(found.bytes or 0) / 1e6:.1f} MB, SHA-256 `{found.sha256}`"
-        )
-        st.caption(f"Suggested for this machine: {suggestion.model_id}. {suggestion.reason}")
+def models() -> None:
+    """All tiers, and the way from one to another."""
+    services = get_services()
+    st.subheader("Models")
+    rows = services.tiers.rows()
+    chosen = next(row for row in rows if row.chosen)
+    st.markdown(
+        f"**{chosen.id}** by {chosen.publisher}, [{chosen.licence}]({chosen.licence_url}), "
+        f"{(chosen.bytes or 0) / 1e6:.1f} MB, SHA-256 `{chosen.sha256}`"
+    )
+    st.dataframe(pd.DataFrame([tier_row(row) for row in rows]), hide_index=True, width="stretch")
+    others = {row.id: row for row in rows if row.installable and not row.chosen}
+    if services.external_brain:
+        return
+    if not others:
+        st.caption("No other model can be installed yet: the others are candidates, each lacks what the table says.")
+        return
+    picked = others[
+        st.selectbox("Another model", list(others), format_func=lambda name: others[name].title, key="other_tier")
+    ]
+    agreed = picked.state == "installed" or st.checkbox(
+        f"I agree to install {picked.id} under [{picked.licence}]({picked.licence_url}); "
+        f"{(picked.bytes or 0) / 1e6:.0f} MB are downloaded.",
+        key=f"consent_{picked.id}",
+    )
+    words = "Use it" if picked.state == "installed" else "Install and use it"
+    if st.button(words, icon=":material/swap_horiz:", disabled=services.upkeep.busy or not agreed, key="take_tier"):
+        try:
+            services.begin_tier(picked.id, consent=agreed, fetch=picked.state != "installed")
+            st.toast("Started. The present model works on until the other one has answered known questions.")
+        except LancelotError as error:
+            show_error(error)
+
+
+def tier_row(row: Tier) -> dict[str, Any]:
+    return {
+        "Model": row.title,
+        "Size": f"{row.bytes / 1e6:.0f} MB" if row.bytes else "unknown",
+        "Memory": f"{row.min_memory_mb} MB",
+        "Licence": row.licence,
+        "For": row.recommended,
+        "Standing": row.standing,
+    }
 
 
 def log_tail() -> None:
@@ -171,5 +206,5 @@ with page_guard():
     actions()
     exams()
     tuning()
-    pin()
+    models()
     log_tail()

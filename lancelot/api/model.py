@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from lancelot.api.security import OperatorDep, ServicesDep
+from lancelot.errors import BadInput
+from lancelot.services import Services
 from local_models.exam_items import ExamItem, parse_items
 
 __all__ = ["router"]
@@ -18,10 +20,12 @@ router = APIRouter(prefix="/system/model", tags=["local model"])
 
 
 class Action(BaseModel):
-    """What to do. `exam` and `tune` answer when they are through; with `background` they answer at once."""
+    """What to do. `exam`, `tune`, `install` and `use` answer when they are through; with `background` at once."""
 
     model_config = ConfigDict(extra="forbid")
-    action: Literal["start", "restart", "tune", "exam"]
+    action: Literal["start", "restart", "tune", "exam", "install", "use"]
+    model: Annotated[str | None, Field(description="install, use: an id of GET /system/model/tiers")] = None
+    consent: Annotated[bool, Field(description="install: agree to that model's licence and download")] = False
     items: Annotated[list[dict[str, Any]] | None, Field(description="exam: items of {task, input, expected}")] = None
     background: bool = False
 
@@ -43,9 +47,18 @@ async def tuning(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
     return await run_in_threadpool(services.upkeep.tuning)
 
 
-@router.post("", summary="Start, restart, tune or examine the local model", responses={409: {}, 503: {}})
+@router.get("/tiers", summary="Every model that may be chosen, the chosen and the suggested one marked")
+async def tiers(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"tiers": [{"id", "title", "licence", "bytes", "min_memory_mb", "recommended", "state", "missing", "chosen",
+    "suggested", "fits", "standing"}]}; a state of `candidate` cannot be installed, `missing` says why."""
+    return {"tiers": [tier.to_dict() for tier in await run_in_threadpool(services.tiers.rows)]}
+
+
+@router.post("", summary="Start, restart, tune, examine or change the local model", responses={409: {}, 503: {}})
 async def act(body: Action, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
-    """The service's status after start and restart, the result of exam and tune."""
+    """The service's status after start and restart, the result of the others."""
+    if body.action in ("install", "use"):
+        return await run_in_threadpool(_change, body, services)
     if body.action in ("start", "restart"):
         services.start_brain(again=body.action == "restart")
         return services.brain_status()
@@ -64,3 +77,12 @@ def exam_items(given: list[dict[str, Any]] | None) -> list[ExamItem] | None:
         ExamFailed: an item is not {"task", "input", "expected"}; its number is said.
     """
     return None if given is None else parse_items(json.dumps(item) for item in given)
+
+
+def _change(body: Action, services: Services) -> dict[str, Any]:
+    if body.model is None:
+        raise BadInput("Which model?", hint="Name one of GET /system/model/tiers.", param="model")
+    if body.background:
+        services.begin_tier(body.model, consent=body.consent, fetch=body.action == "install")
+        return {"job": services.upkeep.job}
+    return services.change_tier(body.model, consent=body.consent, fetch=body.action == "install")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from local_models.choice import choose_weights
 from local_models.fetch_model import weights_path
-from local_models.lockfile import load_lock
+from local_models.lockfile import Lock, PinnedModel, load_lock
+from local_models.tier import chosen_model
 
-__all__ = ["Launch", "installed_model", "service_command"]
+__all__ = ["Launch", "installed_model", "launch_of", "service_command"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +42,27 @@ def service_command(
     return Launch(tuple(argv), model_id, weight_format)
 
 
+def launch_of(pin: PinnedModel, lock: Lock, folder: Path) -> Launch | None:
+    """The service on one model's weights under folder, in the format tuned for this CPU; None without weights."""
+    weights = weights_path(pin, folder)
+    if not weights.is_file():
+        return None
+    adapter = lock.adapter_for(pin)
+    chosen = choose_weights(weights, adapter.path() if adapter else None)
+    return service_command(
+        chosen.weights,
+        adapter=chosen.adapter,
+        chat_weights=chosen.chat_weights,
+        model_id=pin.id,
+        weight_format=chosen.format,
+    )
+
+
 def installed_model(folder: Path) -> Callable[[], Launch | None]:
-    """Looks, at each start, for the default pin's weights under folder and for the format tuned for this CPU."""
+    """Looks, at each start, for the weights of the chosen model under folder."""
 
     def look() -> Launch | None:
         lock = load_lock()
-        pin = lock.default_model
-        weights = weights_path(pin, folder)
-        if not weights.is_file():
-            return None
-        adapter = lock.adapter_for(pin)
-        chosen = choose_weights(weights, adapter.path() if adapter else None)
-        return service_command(
-            chosen.weights,
-            adapter=chosen.adapter,
-            chat_weights=chosen.chat_weights,
-            model_id=pin.id,
-            weight_format=chosen.format,
-        )
+        return launch_of(chosen_model(lock, folder), lock, folder)
 
     return look

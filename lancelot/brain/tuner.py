@@ -14,12 +14,13 @@ from local_models.choice import needs_tuning, remembered
 from local_models.errors import EngineFailed
 from local_models.fetch_model import weights_path
 from local_models.lockfile import load_lock
+from local_models.tier import chosen_model
 
 __all__ = ["Tuner"]
 
 
 class Tuner:
-    """Tunes the default model under a folder.
+    """Tunes the chosen model under a folder.
 
     Args:
         folder: the models folder; weights lie in <folder>/<model id>/.
@@ -37,7 +38,7 @@ class Tuner:
 
     def needed(self) -> bool:
         """Whether weights are here and nothing is remembered for them on this processor, library and adapter."""
-        return self._weights().is_file() and needs_tuning(self._weights(), _adapter())
+        return self._weights().is_file() and needs_tuning(self._weights(), self._adapter())
 
     def run(self, tell: Callable[[str], None]) -> dict[str, Any]:
         """Tune now; `tell` gets each step in words. Returns the report.
@@ -48,7 +49,7 @@ class Tuner:
         weights = self._weights()
         if not weights.is_file():
             raise EngineFailed("There is no installed model to tune.", hint="Install it first.", code="not_installed")
-        adapter = _adapter()
+        adapter = self._adapter()
         words = [*self._command, "--weights", str(weights), "--json"]
         words += ["--adapter", str(adapter)] if adapter else []
         report: dict[str, Any] = {}
@@ -67,13 +68,12 @@ class Tuner:
         return report
 
     def _weights(self) -> Path:
-        return weights_path(load_lock().default_model, self._folder)
+        return weights_path(chosen_model(load_lock(), self._folder), self._folder)
 
-
-def _adapter() -> Path | None:
-    lock = load_lock()
-    pinned = lock.adapter_for(lock.default_model)
-    return pinned.path() if pinned else None
+    def _adapter(self) -> Path | None:
+        lock = load_lock()
+        pinned = lock.adapter_for(chosen_model(lock, self._folder))
+        return pinned.path() if pinned else None
 
 
 def _reason(complaints: bytes) -> str:

@@ -14,9 +14,10 @@ from lancelot.errors import BadInput
 from lancelot.settings import data_dir
 from local_models.consent import Consent
 from local_models.fetch_events import FetchEvent, Progress, to_dict
-from local_models.fetch_model import ensure_model, verify_model, weights_path
+from local_models.fetch_model import ensure_model, verify_model
 from local_models.hardware import look_at_machine, suggest
 from local_models.lockfile import PinnedModel, load_lock
+from local_models.tier import chosen_model, tiers
 
 __all__ = ["register"]
 
@@ -24,28 +25,20 @@ ModelId = Annotated[str | None, typer.Argument(metavar="MODEL", help="An id of `
 
 
 def list_models(out: Out) -> int:
-    """Pinned models, their licence and size, and which one is installed."""
+    """Every pinned model with size, memory, licence and use; the chosen and the suggested one are marked."""
     folder = data_dir() / "models"
     lock = load_lock()
-    rows = [_row(pin, folder) for pin in lock.models]
-    suggestion = suggest(lock, look_at_machine(folder))
-    lines = [f"{row['id']:<32} {row['licence']:<12} {_size(row['bytes']):>9}  {row['state']}" for row in rows]
-    lines.append(f"suggested for this machine: {suggestion.model_id}. {suggestion.reason}")
-    out.result({"models": rows, "suggestion": suggestion.to_dict()}, lines)
+    rows, suggestion = tiers(lock, folder), suggest(lock, look_at_machine(folder))
+    lines = []
+    for row in rows:
+        mark = "*" if row.chosen else " "
+        memory = f"{row.min_memory_mb} MB memory"
+        lines.append(f"{mark} {row.id:<30} {_size(row.bytes):>9}  {memory:>14}  {row.licence}")
+        lines += [f"    {row.recommended}", f"    {row.standing}"]
+    lines.append(f"Suggested for this machine: {suggestion.model_id}. {suggestion.reason}")
+    lines.append("* is the chosen one. `lancelot model install MODEL` installs another and takes it.")
+    out.result({"models": [row.to_dict() for row in rows], "suggestion": suggestion.to_dict()}, lines)
     return 0
-
-
-def _row(pin: PinnedModel, folder: Path) -> dict[str, Any]:
-    installed = not pin.candidate and weights_path(pin, folder).exists()
-    return {
-        "id": pin.id,
-        "publisher": pin.publisher,
-        "licence": pin.licence,
-        "bytes": pin.bytes,
-        "sha256": pin.sha256,
-        "recommended": pin.recommended,
-        "state": "candidate" if pin.candidate else "installed" if installed else "available",
-    }
 
 
 def _size(count: int | None) -> str:
@@ -54,7 +47,7 @@ def _size(count: int | None) -> str:
 
 def _pin(model: str | None) -> PinnedModel:
     lock = load_lock()
-    return lock.default_model if model is None else lock.model(model)
+    return chosen_model(lock, data_dir() / "models") if model is None else lock.model(model)
 
 
 def install(
@@ -62,8 +55,10 @@ def install(
     model: ModelId = None,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the licence and the download.")] = False,
 ) -> int:
-    """Install a pinned model: asks for consent, resumes, checks size and SHA-256."""
+    """Install a pinned model and take it: asks for consent, resumes, checks size and SHA-256. The chosen one if none is
+    named; another one is tried before it takes over."""
     pin = _pin(model)
+    pin.require_installable()
     if not yes:
         out.note(f"{pin.id} by {pin.publisher}: {_size(pin.bytes)}, licence {pin.licence} ({pin.licence_url}).")
         if not typer.confirm("Download and install it?", err=True):
@@ -73,10 +68,21 @@ def install(
             out.line(to_dict(event))
         else:
             out.note(_words(event))
+    if pin.id != _pin(None).id:
+        out.note(f"{pin.id} is installed; trying it.")
+        return use(out, pin.id)
     if running_server() is not None:
         with connect() as server:
             server.post("/system/model", {"action": "start"})
     out.note(f"{pin.id} is installed.")
+    return 0
+
+
+def use(out: Out, model: Annotated[str, typer.Argument(metavar="MODEL", help="An installed model.")]) -> int:
+    """Run another installed model from now on. It is tried first; the old one runs on when it does not work."""
+    with connect() as server:
+        found = server.post("/system/model", {"action": "use", "model": model})
+    out.result(found, f"{found['model']} is in use: {found['smoke']}.")
     return 0
 
 
@@ -148,6 +154,6 @@ def exam(
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The local utility model.", no_args_is_help=True)
     command(group, "list")(list_models)
-    for function in (install, verify, status, tune, exam):
+    for function in (install, use, verify, status, tune, exam):
         command(group)(function)
     app.add_typer(group, name="model")

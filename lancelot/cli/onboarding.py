@@ -10,6 +10,9 @@ import typer
 from lancelot.cli.connect import Connection, connect
 from lancelot.cli.output import NEEDS_PERSON, Out, command
 from lancelot.errors import BadInput, LancelotError
+from lancelot.settings import data_dir
+from local_models.lockfile import load_lock
+from local_models.tier import chosen_model
 
 __all__ = ["register"]
 
@@ -64,7 +67,7 @@ class Wizard:
         if state == "CREDENTIALS_CAPTURE":
             return self._key(found)
         if state == "LOCAL_UTILITY_SETUP":
-            return {"consent": True}
+            return {"consent": True} | ({"model_id": given["model"]} if given["model"] else {})
         if state == "COMMS_SELECTION":
             return {"channel": "local" if given["comms"] == "local" else "remote"}
         if state == "COMMS_CONFIGURE":
@@ -111,14 +114,20 @@ def onboard(
         str, typer.Option(help="local, or a channel's address (mailto://, ntfy://, https://…).")
     ] = "local",
     code: Annotated[str | None, typer.Option(help="The code a remote channel delivered.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Local model, an id of `lancelot model list`; else the chosen or default one.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the local model's licence and download.")] = False,
 ) -> int:
     """Provision this machine to READY without a browser, with progress. Resumes; exit 3 while a code is awaited."""
-    if not yes and not typer.confirm(
-        "Install the local utility model (a download of about 93 MB, Apache-2.0)?", err=True
-    ):
+    lock = load_lock()
+    pin = lock.model(model) if model else chosen_model(lock, data_dir() / "models")
+    size, _ = pin.require_installable()
+    asked = f"Install the local utility model {pin.id} (a download of {size / 1e6:.0f} MB, {pin.licence})?"
+    if not yes and not typer.confirm(asked, err=True):
         return NEEDS_PERSON
     given = {"provider": provider, "base_url": base_url, "key_env": key_env, "comms": comms, "code": code}
+    given["model"] = model
     with connect() as server:
         result = Wizard(server, out, given).run()
         found = server.get("/onboarding")

@@ -143,8 +143,10 @@ class Commands:
             return Answer(Command.RESET_ONBOARDING, False, text, needs_confirm=True)
         with flow.keeper.changing():
             snapshot = flow.snapshot
-            kept = flow.repairer.keep((flow.keeper.store.path, flow.credentials.path), "RESET ONBOARDING")
+            files = (flow.keeper.store.path, flow.credentials.path, flow.deps.model.choice_file)
+            kept = flow.repairer.keep(files, "RESET ONBOARDING")
             flow.workshop.stop()
+            flow.deps.model.choose(None)
             blank = {name: getattr(OnboardingSnapshot(), name) for name in _CLEARED}
             if snapshot.state is State.COOLDOWN:
                 flow.keeper.move(Move.RESET, origin=State.WELCOME, **blank)

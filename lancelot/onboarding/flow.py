@@ -175,12 +175,14 @@ class OnboardingFlow:
         digest = hashlib.sha256(self._salt + json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()
         with self.keeper.changing():
             refused = self._refusal(wanted, digest)
-            if refused is None and self.workshop.is_working(wanted):
-                refused = "This is under way already."
             if refused is not None:
                 return self.status() | {"note": refused}
-            step = STEPS[wanted]
-            result = step.accept(parsed(step.form, given), self._context())
+            step, context = STEPS[wanted], self._context()
+            form = parsed(step.form, given)
+            if self.workshop.is_working(wanted) and not form.replaces(context):
+                return self.status() | {"note": "This is under way already."}
+            result = step.accept(form, context)
+            self.workshop.stop()  # what a former answer began
             self._apply(wanted, result)
             if isinstance(result, Stay | Cool):
                 raise result.error

@@ -1,4 +1,4 @@
-"""The pinned local model behind onboarding's seam: installed, verified, started by the supervisor, asked questions."""
+"""The chosen local model behind onboarding's seam: installed, verified, started by the supervisor, asked questions."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from typing import Protocol
 
 import psutil
 
-from lancelot.errors import LocalModelError
+from lancelot.brain.states import BrainStatus
+from lancelot.errors import BadInput, LocalModelError
 from lancelot.onboarding.seams import ModelCard, Preflight, Progress
 from lancelot.onboarding.snapshot import ConsentClaim
 from local_models import fetch_events
 from local_models.consent import Consent
 from local_models.errors import ModelError
 from local_models.fetch_model import ensure_model, verify_model, weights_path
-from local_models.lockfile import PinnedModel, Source, load_lock
+from local_models.lockfile import Lock, PinnedModel, Source, load_lock
 from local_models.smoke_test import run_smoke
+from local_models.tier import Tier, choice_file, choose_model, chosen_model, forget_choice, tiers
 
-__all__ = ["PinnedLocalModel"]
+__all__ = ["PinnedLocalModel", "in_our_words", "known_answers"]
 
 READY_S = 90.0
 MEGABYTE = 1024 * 1024
 
 
 @contextmanager
-def _in_our_words() -> Iterator[None]:
+def in_our_words() -> Iterator[None]:
     """The local model's errors as ours: the same code, title and hint."""
     try:
         yield
@@ -42,15 +44,17 @@ class Supervising(Protocol):
 
     @property
     def base_url(self) -> str | None: ...
+    def status(self) -> BrainStatus: ...
     def start(self) -> None: ...
     def restart(self) -> None: ...
     def wait_ready(self, timeout_s: float) -> bool: ...
 
 
 class PinnedLocalModel:
-    """The lock file's default model, its weights in `folder`, its service under the supervisor.
+    """The chosen model of the lock file, its weights in `folder`, its service under the supervisor.
 
     Args:
+        pin: this model, whatever is chosen. lock: the lock file in force when left out.
         first: sources tried before the pinned ones.
         external: address of a service that somebody else runs; then nothing is started here.
     """
@@ -61,13 +65,42 @@ class PinnedLocalModel:
         supervisor: Supervising,
         *,
         pin: PinnedModel | None = None,
+        lock: Lock | None = None,
         first: Sequence[Source] = (),
         external: str | None = None,
     ) -> None:
         self._folder, self._supervisor, self._first, self._external = folder, supervisor, first, external
-        with _in_our_words():
-            self._pin = pin or load_lock().default_model
+        self._given = pin
+        with in_our_words():
+            self._lock = lock or load_lock()
         self._seen: tuple[tuple[int, ...], bool] | None = None
+
+    @property
+    def _pin(self) -> PinnedModel:
+        return self._given or chosen_model(self._lock, self._folder)
+
+    @property
+    def choice_file(self) -> Path:
+        """Where the choice is kept."""
+        return choice_file(self._folder)
+
+    def tiers(self) -> list[Tier]:
+        """Every model of the lock file, seen from this machine."""
+        return tiers(self._lock, self._folder)
+
+    def choose(self, model_id: str | None) -> None:
+        """Take another model from now on; None: the lock file's default again.
+
+        Raises:
+            BadInput: no such model, or only a candidate.
+        """
+        if model_id is None:
+            forget_choice(self._folder)
+            return
+        try:
+            choose_model(self._lock, model_id, self._folder)
+        except ModelError as failed:
+            raise BadInput(failed.title, hint=failed.hint, code=failed.code, param="model_id") from failed
 
     def card(self) -> ModelCard:
         pin = self._pin
@@ -136,7 +169,7 @@ class PinnedLocalModel:
         agreed = Consent(
             at=datetime.fromtimestamp(consent.at, UTC), licence=consent.licence, source="any", model_id=consent.model_id
         )
-        with _in_our_words():
+        with in_our_words():
             events = ensure_model(self._pin, self._folder, consent=agreed, first=self._first)
             for event in events:
                 shown = _told(event)
@@ -154,7 +187,10 @@ class PinnedLocalModel:
         """
         if self._external is not None:
             return
-        self._supervisor.start()
+        if self._supervisor.status().model_id in (None, self._pin.id):
+            self._supervisor.start()
+        else:
+            self._supervisor.restart()
         self._await_ready()
 
     def restart(self) -> None:
@@ -181,17 +217,7 @@ class PinnedLocalModel:
         address = self._external or self._supervisor.base_url
         if address is None:
             raise LocalModelError("The local service is not running.", hint="REPAIR starts it again.")
-        with _in_our_words():
-            report = run_smoke(address)
-        wrong = [check.task for check in report.checks if not check.ok]
-        if wrong:
-            raise LocalModelError(
-                f"The local model answers known questions wrongly: {', '.join(wrong)}.",
-                hint="REPAIR restarts it; `lancelot model verify` reads the file again.",
-                code="smoke_failed",
-            )
-        took = sum(check.ms for check in report.checks)
-        return f"{len(report.checks)} of {len(report.checks)} known answers right in {took / 1000:.1f} s"
+        return known_answers(address)
 
     def set_aside(self) -> Path | None:
         """Move weights that are not the pinned ones to `<name>.bad`; None when there is nothing to move."""
@@ -202,6 +228,25 @@ class PinnedLocalModel:
         path.replace(aside)
         self._seen = None
         return aside
+
+
+def known_answers(address: str) -> str:
+    """Known questions to the service at an address; one line that says how it went.
+
+    Raises:
+        LocalModelError: an answer is wrong, or none came.
+    """
+    with in_our_words():
+        report = run_smoke(address)
+    wrong = [check.task for check in report.checks if not check.ok]
+    if wrong:
+        raise LocalModelError(
+            f"The local model answers known questions wrongly: {', '.join(wrong)}.",
+            hint="REPAIR restarts it; `lancelot model verify` reads the file again.",
+            code="smoke_failed",
+        )
+    took = sum(check.ms for check in report.checks)
+    return f"{len(report.checks)} of {len(report.checks)} known answers right in {took / 1000:.1f} s"
 
 
 def _told(event: fetch_events.FetchEvent) -> Progress | None:

@@ -14,6 +14,7 @@ from lancelot.credentials import Credentials
 from lancelot.files import Disk
 from lancelot.onboarding.clocks import Clock, SystemClock
 from lancelot.onboarding.snapshot import ConsentClaim, Flagship
+from local_models.tier import Tier
 
 __all__ = ["Deps", "LocalModel", "ModelCard", "Preflight", "Progress", "ProviderDoor", "ProviderSheet", "Runner"]
 
@@ -78,8 +79,21 @@ class ProviderDoor(Protocol):
 
 
 class LocalModel(Protocol):
+    @property
+    def choice_file(self) -> Path:
+        """Where the choice among the tiers is kept."""
+        ...
+
+    def tiers(self) -> Sequence[Tier]:
+        """Every model of the lock file, the chosen and the suggested one marked."""
+        ...
+
+    def choose(self, model_id: str | None) -> None:
+        """Take another model; None: the lock file's default again. Raises BadInput for one that cannot be had."""
+        ...
+
     def card(self) -> ModelCard:
-        """The pinned model of the lock file."""
+        """The chosen model of the lock file."""
         ...
 
     def preflight(self) -> Sequence[Preflight]:

@@ -42,20 +42,23 @@ class Exams:
         )
         return row_id
 
-    def latest(self) -> list[dict[str, Any]]:
-        """The newest result of each task: task, score, items, time, model_id, adapter, data."""
+    def latest(self, model_id: str | None = None) -> list[dict[str, Any]]:
+        """The newest result of each task, of one model where it is named: task, score, items, time, model_id, adapter,
+        data."""
         rows = self._database.rows(
             "SELECT task, score, items, time, model_id, adapter, data FROM exams "
-            "QUALIFY row_number() OVER (PARTITION BY task ORDER BY time DESC, id DESC) = 1 ORDER BY task"
+            "WHERE (? IS NULL OR model_id IS NULL OR model_id = ?) "
+            "QUALIFY row_number() OVER (PARTITION BY task ORDER BY time DESC, id DESC) = 1 ORDER BY task",
+            [model_id, model_id],
         )
         return [_typed(row) for row in rows]
 
-    def history(self, task: str, limit: int = 100) -> list[dict[str, Any]]:
-        """One task's results, newest first."""
+    def history(self, task: str, limit: int = 100, *, model_id: str | None = None) -> list[dict[str, Any]]:
+        """One task's results, newest first, of one model where it is named."""
         rows = self._database.rows(
-            "SELECT task, score, items, time, model_id, adapter, data FROM exams WHERE task = ? "
-            "ORDER BY time DESC, id DESC LIMIT ?",
-            [task, limit],
+            "SELECT task, score, items, time, model_id, adapter, data FROM exams "
+            "WHERE task = ? AND (? IS NULL OR model_id IS NULL OR model_id = ?) ORDER BY time DESC, id DESC LIMIT ?",
+            [task, model_id, model_id, limit],
         )
         return [_typed(row) for row in rows]
 

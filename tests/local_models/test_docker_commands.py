@@ -20,8 +20,9 @@ from local_models.errors import FetchFailed
 from local_models.fetch_model import ensure_model, weights_path
 from local_models.healthcheck import healthy
 from local_models.healthcheck import main as check
-from local_models.lockfile import load_lock
+from local_models.lockfile import Lock, PinnedModel, load_lock
 from local_models.smoke_test import run_smoke
+from local_models.tier import choose_model
 from tests.local_models.fetch_server import agreed, make_pin, serving
 from tests.local_models.test_docker_files import FILES, ROOT, one
 from tests.weights import installed_weights, models_folder
@@ -107,6 +108,24 @@ def test_the_console_answers_its_health_check(tmp_path: Path) -> None:
         assert httpx.get(f"http://127.0.0.1:{port}/system/health").status_code == 200
 
 
+def only(*pins: PinnedModel) -> Lock:
+    """A lock file of these pins; the first is the default."""
+    return Lock.model_validate({"schema": 1, "default": pins[0].id, "models": pins})
+
+
+def test_a_model_chosen_meanwhile_is_the_one_that_is_waited_for(tmp_path: Path) -> None:
+    with serving() as server:
+        first = make_pin(server.url)
+        other = first.model_copy(update={"id": "other"})
+        lock = only(first, other)
+
+        def choose(_seconds: float) -> None:
+            choose_model(lock, "other", tmp_path)
+            list(ensure_model(other, tmp_path, consent=agreed(other)))
+
+        assert wait_for_weights(lock, tmp_path, "", sleep=choose, say=lambda _line: None).id == "other"
+
+
 def test_waiting_ends_when_the_console_has_installed_the_weights(tmp_path: Path) -> None:
     said: list[str] = []
     with serving() as server:
@@ -115,7 +134,7 @@ def test_waiting_ends_when_the_console_has_installed_the_weights(tmp_path: Path)
         def install(_seconds: float) -> None:
             list(ensure_model(pin, tmp_path, consent=agreed(pin)))
 
-        wait_for_weights(pin, tmp_path, "", sleep=install, say=said.append)
+        wait_for_weights(only(pin), tmp_path, "", sleep=install, say=said.append)
     assert len(said) == 1
     assert weights_path(pin, tmp_path).exists()
 
@@ -123,10 +142,10 @@ def test_waiting_ends_when_the_console_has_installed_the_weights(tmp_path: Path)
 def test_an_accepted_licence_installs_and_another_one_does_not(tmp_path: Path) -> None:
     with serving() as server:
         pin = make_pin(server.url)
-        wait_for_weights(pin, tmp_path, "Apache-2.0", say=lambda _line: None)
+        wait_for_weights(only(pin), tmp_path, "Apache-2.0", say=lambda _line: None)
         assert weights_path(pin, tmp_path).exists()
     with serving(lambda e: e.head(404, Content_Length=0)) as server, pytest.raises(FetchFailed):
-        wait_for_weights(make_pin(server.url), tmp_path / "other", "Apache-2.0", say=lambda _line: None)
+        wait_for_weights(only(make_pin(server.url)), tmp_path / "other", "Apache-2.0", say=lambda _line: None)
 
     class Waited(Exception):
         pass
@@ -136,7 +155,7 @@ def test_an_accepted_licence_installs_and_another_one_does_not(tmp_path: Path) -
 
     with pytest.raises(Waited):
         wait_for_weights(
-            make_pin("http://127.0.0.1:9/x"), tmp_path / "none", "MIT", sleep=give_up, say=lambda _line: None
+            only(make_pin("http://127.0.0.1:9/x")), tmp_path / "none", "MIT", sleep=give_up, say=lambda _line: None
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from pydantic import SecretStr
 
 from lancelot.comms import Channel, CommsFailed, Terminal
 from lancelot.credentials import Credentials
-from lancelot.errors import LancelotError
+from lancelot.errors import BadInput, LancelotError
 from lancelot.files import Disk, write_atomic
 from lancelot.onboarding.flow import OnboardingFlow
 from lancelot.onboarding.progress import InlineRunner
 from lancelot.onboarding.seams import Deps, ModelCard, Preflight, Progress, ProviderSheet, Runner
 from lancelot.onboarding.snapshot import ConsentClaim, Flagship
+from local_models.tier import Tier
 
 WEIGHTS = b"GGUF" + bytes(range(256)) * 64
 GOOD_KEY = "sk-test-" + "k" * 32
@@ -104,6 +106,37 @@ class FakeModel:
             min_memory_mb=1,
             context=128,
         )
+
+    @property
+    def choice_file(self) -> Path:
+        return self.path.with_name("chosen.json")
+
+    def tiers(self) -> list[Tier]:
+        card = self.card()
+        made = Tier(
+            id=card.id,
+            title="Fake",
+            publisher=card.publisher,
+            licence=card.licence,
+            licence_url=card.licence_url,
+            bytes=card.bytes,
+            sha256=card.sha256,
+            min_memory_mb=card.min_memory_mb,
+            context=card.context,
+            recommended="tests",
+            state="installed" if self.path.exists() else "available",
+            missing=(),
+            chosen=True,
+            suggested=True,
+            fits=True,
+        )
+        return [made, replace(made, id="fake-9b", state="candidate", missing=("bytes",), chosen=False, suggested=False)]
+
+    def choose(self, model_id: str | None) -> None:
+        if model_id is None:
+            self.choice_file.unlink(missing_ok=True)
+        elif model_id != self.card().id:
+            raise BadInput(f"No model {model_id} in the lock file.", code="unknown_model")
 
     def preflight(self) -> Sequence[Preflight]:
         return [Preflight("disk", "Disk", "enough")]

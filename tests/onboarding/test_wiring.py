@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from lancelot import settings
+from lancelot.brain.states import BrainState, BrainStatus
 from lancelot.config import ConfigStore
 from lancelot.errors import LocalModelError, ProviderAuth, ProviderTimeout, ProviderUnreachable
 from lancelot.onboarding.pinned import PinnedLocalModel
@@ -32,6 +33,9 @@ class NoBrain:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+
+    def status(self) -> BrainStatus:
+        return BrainStatus(BrainState.ABSENT, 0.0)
 
     def start(self) -> None:
         self.asked.append("start")

@@ -59,6 +59,10 @@ class Form(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
+    def replaces(self, context: Context) -> bool:
+        """Whether this answer stops the work that a former one began, to begin it differently."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

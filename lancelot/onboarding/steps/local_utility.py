@@ -26,12 +26,16 @@ SUBSTEPS: tuple[tuple[str, str], ...] = (
 
 
 class LocalUtilityForm(Form):
-    """The person's yes to the shown model, licence and source."""
+    """The person's yes to a model, its licence and source."""
 
-    consent: bool = Field(description="True: install the shown model under the shown licence.")
+    consent: bool = Field(description="True: install the model under the licence that is shown with it.")
     model_id: str | None = Field(
-        default=None, description="The shown model's id; when given, it must be the pinned one."
+        default=None, description="Which of `model.tiers` to install; the chosen one when left out."
     )
+
+    def replaces(self, context: Context) -> bool:
+        """Whether another model than the one being installed is meant."""
+        return self.consent and self.model_id not in (None, context.deps.model.card().id)
 
 
 class LocalUtilityStep:
@@ -46,21 +50,17 @@ class LocalUtilityStep:
         """Work, with the consent and its time recorded.
 
         Raises:
-            BadInput: no consent, or consent to another model.
+            BadInput: no consent, no such model, or a candidate, which cannot be installed.
         """
-        card = context.deps.model.card()
         if not form.consent:
             raise BadInput(
                 "Without the local model Lancelot cannot work: it is what redacts your text before anything leaves.",
                 hint="Agree to the installation, or leave the set-up here; it will be waiting.",
                 code="consent_needed",
             )
-        if form.model_id is not None and form.model_id != card.id:
-            raise BadInput(
-                f"The model to install is {card.id}, not {form.model_id}.",
-                hint="Read what is shown now and agree to that.",
-                code="consent_for_other_model",
-            )
+        if form.model_id is not None:
+            context.deps.model.choose(form.model_id)
+        card = context.deps.model.card()
         old = context.snapshot.consent
         if old is not None and (old.model_id, old.licence) == (card.id, card.licence):
             return Work()
