@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
 from lancelot.redaction.rules.codes import codes, pairs, statements
-from lancelot.redaction.rules.keys import issued_keys
+from lancelot.redaction.rules.keys import COLOUR, issued_keys
 from lancelot.redaction.rules.passwords import assigned
-from lancelot.redaction.rules.randomness import counts_up, is_example, is_random
+from lancelot.redaction.rules.randomness import counts_up, is_even, is_example, is_random
 from lancelot.redaction.rules.scan import Scan
 
 __all__ = ["find"]
@@ -22,6 +22,7 @@ __all__ = ["find"]
 _JWT = re.compile(
     r"(?<![\w.-])ey[JI][\w-]{8,}={0,2}\.[\w-]{4,}={0,2}(?:\.[\w-]*){0,3}|(?<![\w./+-])ey[JI][\w+/-]{30,}={0,2}"
 )
+_OBJECT = re.compile(rb"\{\s*\"[^\"]{1,60}(?:\"\s*:|\Z)")
 _PEM = re.compile(
     r"-----BEGIN[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(.{20,}?)(?:-----END[A-Z0-9 ]{0,40}KEY(?: BLOCK)?-----|\Z)",
     re.S,
@@ -51,10 +52,22 @@ _FINGERPRINT = re.compile(
 )
 
 
+def _is_token(word: str) -> bool:
+    """Whether a word that begins like JSON in base64 is a token: in parts, or an object that names its first field."""
+    if "." in word:
+        return True
+    try:
+        plain = base64.b64decode(word[:80], altchars=b"-_" if "-" in word or "_" in word else None)
+    except (ValueError, binascii.Error):
+        return True
+    return _OBJECT.match(plain) is not None
+
+
 def _pem(text: str) -> Iterator[Span]:
     for match in _PEM.finditer(text):
         body = match.group(1)
-        if sum(c.isalnum() for c in body) > 30 and "..." not in body and not is_example(body[:40]):
+        made_up = is_example(body[:40]) or is_example(text[match.start() + 5 : match.start(1) - 5])
+        if sum(c.isalnum() for c in body) > 30 and "..." not in body and not made_up:
             yield Span(match.start(), match.end(), "SECRET", "secret.pem")
 
 
@@ -74,7 +87,9 @@ def _manifests(text: str) -> Iterator[Span]:
 
 
 def _encoded_key(blob: str) -> bool:
-    """Base64 of a PEM, DER or JSON private key, of something holding one, or of an NTLM answer."""
+    """Base64 of a PEM, DER or JSON private key, of something holding one, or of an NTLM answer; no example."""
+    if "example" in blob.lower():
+        return False
     try:
         plain = base64.b64decode(blob[: len(blob) // 4 * 4], validate=False)
     except (ValueError, binascii.Error):
@@ -94,6 +109,8 @@ def _blobs(scan: Scan) -> Iterator[Span]:
     for place, match in enumerate(blobs):
         blob = match.group()
         start, end = match.span()
+        if start and text[start - 1] in "[;" and COLOUR.match(blob):
+            continue  # the keys' rule knows where a colour ends and a key begins
         if len(blob) >= _SHORTEST_ENCODED_KEY and _encoded_key(blob):
             yield Span(start, end, "SECRET", "secret.encoded")
             continue
@@ -102,7 +119,7 @@ def _blobs(scan: Scan) -> Iterator[Span]:
         neighbours = (place and start - blobs[place - 1].end() < 24) or (
             place + 1 < len(blobs) and blobs[place + 1].start() - end < 24
         )
-        if neighbours or not (any(map(str.isupper, blob)) and any(map(str.islower, blob))):
+        if neighbours or not is_even(blob) or text.startswith(("...", "…"), end):
             continue
         if not is_random(blob.rstrip("="), 3.9) or is_example(blob) or counts_up(blob):
             continue
@@ -120,7 +137,7 @@ def find(text: str, scan: Scan | None = None) -> list[Span]:
     scan = scan or Scan(text)
     found: list[Span] = [*issued_keys(scan), *assigned(scan), *pairs(scan), *_blobs(scan)]
     if "ey" in text:
-        found += [Span(m.start(), m.end(), "SECRET", "secret.jwt") for m in _JWT.finditer(text)]
+        found += [Span(m.start(), m.end(), "SECRET", "secret.jwt") for m in _JWT.finditer(text) if _is_token(m.group())]
     if "-----BEGIN" in text:
         found += _pem(text)
     if "://" in text:

@@ -31,7 +31,8 @@ _STATEMENTS = re.compile(
     r"\b(?:alter|create)\s+(?:user|role|login)\b[^\n;]{0,80}?\bpassword\s*=?\s*[\"'`]([^\"'`\n]{3,100})[\"'`]|"
     r"\bConvertTo-SecureString\s+(?:-\w+\s+)*[\"'`\\]{0,2}([^\s\"'`\\-][^\s\"'`\\]{3,80})|"
     r"\b(?:activation|licen[sc]e|product|serial|registration)[ _-]?(?:key|code)\s*[:=#]?\s*[\"']?"
-    r"([A-Z0-9]{4,7}(?:-[A-Z0-9]{4,7}){2,8})\b",
+    r"([A-Z0-9]{4,7}(?:-[A-Z0-9]{4,7}){2,8})\b|"
+    r"(?<![a-z])contribsys(?:__|\.)com[\"']?\s{0,2}[:=]\s{0,2}[\"']?([0-9a-f]{8}:[0-9a-f]{8})\b",
     re.IGNORECASE,
 )
 _PAIRS = re.compile(
@@ -39,7 +40,24 @@ _PAIRS = re.compile(
     r"(?:/|,|;|\||:|\band\b|\n)\s{0,2}(?:(?:pass(?:word|wd)?|pwd?|pin)\s*[:=]?\s*)?([^\s/,;|\"'<>]{6,40})",
     re.IGNORECASE,
 )
-_CURL = re.compile(r"(?:\s-u\s*|--(?:proxy-)?user[ =])[\"']?([^\s:\"']{1,60}):([^\s\"']{3,100})")
+# A user, a colon, a password; quotes around both or around each; either may be missing.
+_CURL = re.compile(
+    r"(?:\s-u\s{0,4}|--(?:proxy-)?user(?:[ =]\s{0,3}))(?P<both>[\"']?)"
+    r"(?P<user>[^\s:\"']{0,60})[\"']?:(?P<quote>[\"']?)(?P<word>[^\s\"']{0,100})"
+)
+# `id/pw: anna/Xy7!kk`, `login, password = anna, Xy7!kk`, `ID(PW): anna(Xy7!kk)`: two names, then two values.
+_BOTH = re.compile(
+    r"(?:id|user(?:name|id)?|log-?in|account|아이디|계정)\s{0,2}[/|&,+(]?\s{0,2}(?:pw|pwd|pass(?:word|wd)?|pin)\b\)?"
+    r"[\s:=(>-]{1,5}([\w.@+-]{2,60})\s{0,2}(?:/{1,2}|[,|:(]|\s)\s{0,2}([^\s/,;|\"'<>()]{6,40})",
+    re.IGNORECASE,
+)
+# `10.0.0.4 (anna/Xy7kk)`: a machine and who logs in there.
+_MACHINE = re.compile(
+    r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?:[ \t]{1,2}|[ \t]?[,(]\s?)[\w@+-]{2,40}/"
+    r"(?=[^\s]{0,40}\d)(?=[^\s]{0,40}[a-z])(?=[^\s]{0,40}[A-Z])([\w!@#$%^&*+-]{6,40})(?![\w/.])"
+)
+# RFC 7517: the private members of a key written as JSON.
+_JWK = re.compile(r"\\?[\"'](?:d|k|p|q|dp|dq|qi)\\?[\"']\s{0,4}:\s{0,4}\\?[\"']([\w-]{16,2000})")
 
 
 _MAIL_PAIR = re.compile(r"@[\w-]+(?:\.[\w-]+)+\s{0,2}[/|:]\s{0,2}([^\s/,;|\"'<>]{6,40})")
@@ -47,7 +65,7 @@ _CODE_WORDS = words(
     "pin pincode passcode otp tan cvv cvc one code your",
 )
 _STATEMENT_WORDS = words(
-    "identified alter create convert activation license licence product serial registration",
+    "identified alter create convert activation license licence product serial registration contribsys",
 )
 _PAIR_WORDS = frozenset({"credential", "credentials", "login", "log", "user", "username", "account", "id"})
 _DEFAULTS = words(
@@ -79,13 +97,20 @@ def pairs(scan: Scan) -> Iterator[Span]:
     text = scan.text
     if "-u" in text or "--user" in text or "proxy-user" in text:
         for match in _CURL.finditer(text):
-            value = match.group(2)
-            plain = value.lower() in _DEFAULTS or any(c in "$[<{>" for c in value)
-            if not plain and not is_example(value):
-                yield Span(match.start(1), match.end(2), "SECRET", "secret.pair")
+            values = match.group("user", "word")
+            value = max(values, key=len) if "" in values else values[1]
+            variable = value.startswith(("$", "[", "<", "{{", "{$")) or (not match.group("quote") and "{" in value)
+            if len(value) > 2 and value.lower() not in _DEFAULTS and not variable and not is_example(value):
+                yield Span(match.start("user"), match.end("word"), "SECRET", "secret.pair")
+    if "kty" in text:
+        for match in _JWK.finditer(text):
+            yield Span(match.start(1), match.end(1), "SECRET", "secret.jwk")
     if not scan.has_digit:
         return
-    found = [(match, 2) for match in scan.matches(_PAIRS, _PAIR_WORDS, 0, 140)]
+    found = [(match, 2) for pattern in (_PAIRS, _BOTH) for match in scan.matches(pattern, _PAIR_WORDS, 0, 140)]
+    for match in scan.at_numbers(_MACHINE):
+        if accept(match.group(1), True, False):
+            yield Span(match.start(1), match.end(1), "SECRET", "secret.pair")
     if "@" in text:
         found += [(match, 1) for match in _MAIL_PAIR.finditer(text)]
     for match, group in found:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from lancelot.redaction.labels import Span
-from lancelot.redaction.rules.randomness import counts_up, entropy, is_example, is_random, is_random_case
+from lancelot.redaction.rules.randomness import counts_up, entropy, is_even, is_example, is_random, is_random_case
 from lancelot.redaction.rules.scan import LONG, Scan
 
-__all__ = ["issued_keys"]
+__all__ = ["COLOUR", "issued_keys"]
 
 # A key hides in a run of such characters; prose has hardly any, so only these runs are looked at closely.
 _RUN = re.compile(rf"[\w.+/=~:|!$%@-]{{{LONG},}}")
@@ -61,7 +61,7 @@ _SHAPES: tuple[str, ...] = (
     rf"CCI(?:PAT|PRJ)_{_A}{{22}}_{_H}{{40}}",
     rf"bkua_{_H}{{40}}",
     rf"sgp_(?:(?:{_H}{{16}}|local)_)?{_H}{{40}}",
-    rf"ATATT3[\w=-]{{60,}}|ATCTT3[\w=-]{{60,}}|ATTA{_A}{{60,}}|ATBB{_A}{{32}}",
+    rf"AT[AC]TT3(?:[\w=-]|\\=|%3[Dd]){{60,}}|ATTA{_A}{{60,}}|ATBB{_A}{{32}}",
     rf"(?:Nz|Mz|OD|OT|MT|Mj|ND|NT|Nj|MD){_A}{{42}}",
     # chat and mail
     r"xox[abeoprs]-[\w-]{10,}|xoxe\.xox[bp]-[\w-]{20,}|xapp-\d-[\w-]{20,}",
@@ -71,7 +71,7 @@ _SHAPES: tuple[str, ...] = (
     rf"{_H}{{32}}-us\d{{1,2}}",
     rf"(?:pub)?key-{_H}{{32}}|{_H}{{32}}-{_H}{{8}}-{_H}{{8}}",
     rf"x(?:keysib|smtpsib)-{_H}{{64}}-{_A}{{16}}",
-    rf"(?:SK|AC){_H}{{32}}",
+    rf"(?:SK|AC)(?:{_H}{{32}}|[0-9A-F]{{32}})",
     rf"EAA[A-Za-z0-9]{{60,}}|IG(?:QV|AA){_W}{{60,}}",
     r"A{20,22}[\w%]{40,}",
     # models
@@ -91,7 +91,7 @@ _SHAPES: tuple[str, ...] = (
     r"[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{60,}",
     rf"hv[sbr]\.{_W}{{20,}}|s\.(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])(?=[A-Za-z]*\d){_A}{{24}}",
     r"dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{38,}",
-    r"ops_eyJ[\w+/=-]{100,}|A3-[A-Z0-9]{6}-(?:[A-Z0-9]{5,6}-){1,2}[A-Z0-9-]{11,}",
+    r"ops_eyJ[\w+/=-]{100,}|A3-[A-Z0-9]{6}-(?:[A-Z0-9]{5,11}-){1,2}[A-Z0-9-]{11,}",
     r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}",
     r"S[UONACX][A-Z2-7]{56}",
     r"sntry[usi]_[\w+/=-]{40,}",
@@ -109,11 +109,11 @@ _SHAPES: tuple[str, ...] = (
     rf"fo1_[\w-]{{43}}|fm[12][ar]?_[\w+/=-]{{40,}}|nf[pcoub]_{_A}{{36}}|vc[pkiar]_{_A}{{24,60}}|rnd_{_A}{{28,}}",
     # desks and tools
     rf"pat[A-Za-z0-9]{{14}}\.{_H}{{64}}|ntn_[0-9A-Za-z]{{40,}}|secret_{_A}{{43}}|lin_(?:api|oauth)_{_A}{{32,}}",
-    rf"fig[dour]_{_W}{{36,}}|PMA[KT]-{_A}{{24}}-?{_A}{{24,34}}|rdme_[a-z0-9]{{70}}|tfp_[\w.=-]{{50,}}|CFPAT-{_W}{{43}}",
+    rf"fig[dour]_{_W}{{36,}}|PMA[KT]-{_A}{{24}}-?{_A}{{24,34}}|PMAT-[A-Z0-9]{{26}}|rdme_[a-z0-9]{{70}}|tfp_[\w.=-]{{50,}}|CFPAT-{_W}{{43}}",
     rf"pat-(?:na|eu)\d-{_UUID}|xkeysib-{_W}{{60,}}|re_{_A}{{8}}_{_A}{{24}}|rapi_{_A}{{30,}}",
     r"00D[A-Za-z0-9]{12}![\w.]{60,}",
     rf"sl\.(?:u\.)?{_W}{{40,}}",
-    rf"API-[A-Z0-9]{{25,32}}|RGAPI-{_UUID}|fio-u-[\w=-]{{64}}|BBFF-{_A}{{30}}|tk-us-{_W}{{48}}|"
+    rf"API-(?![0-9A-F]+\b)[A-Z0-9]{{25,32}}|RGAPI-{_UUID}|fio-u-[\w=-]{{64}}|BBFF-{_A}{{30}}|tk-us-{_W}{{48}}|"
     rf"ico-{_A}{{32}}|endr\+{_A}{{16}}",
     rf"s-s4t2(?:ud|af)-{_H}{{64}}|sm_[aps]at_{_A}{{16}}|cosmo_{_H}{{32}}|4b1d{_A}{{38}}|b_{_A}{{43}}=|"
     rf"patz?-?{_A}{{40,}}",
@@ -124,6 +124,11 @@ _SHAPES: tuple[str, ...] = (
     rf"\d{{15,16}}(?:\||%7C){_W}{{27,40}}",
 )
 _ISSUED = re.compile(r"(?<![A-Za-z0-9_])(?:" + "|".join(_SHAPES) + r")(?![A-Za-z0-9])")
+# What a key is not followed by: the rest of a file's or a host's name, or the signs with which somebody shortened it.
+_NOT_A_KEY = re.compile(
+    r"\.(?:png|jpe?g|gif|svg|webp|ico|css|m?js|map|html?|pdf|zip|gz|woff2?|ttf|mp[34])(?![A-Za-z0-9])|"
+    r"\.(?:[a-z0-9-]{2,30}\.)+(?:com|net|org|io|dev|cloud)(?![A-Za-z0-9])|\.\.\.|[*#]{3}|…"
+)
 # What package managers write in front of a fingerprint.
 _LOCKED = re.compile(r"(?:sha\d{1,3}|md5)[-:=]$", re.IGNORECASE)
 # Unknown makers follow the same custom: a short word or two, then a long random tail.
@@ -134,6 +139,7 @@ _CUSTOM = re.compile(
 
 # Beyond this length a run in a row may be chance or padding.
 _NEVER_BY_CHANCE = 120
+COLOUR = re.compile(r"\d{1,3}m")
 # In the middle of encoded data a maker's mark is chance.
 _INSIDE_DATA = re.compile(r"[A-Za-z0-9+/]{24,}[+/]$")
 
@@ -145,7 +151,7 @@ def _believable(key: str) -> bool:
         tail = key[3:] if key[2] == "_" else key[2:]
         return not is_example(key) and (is_random(tail, 2.6) or (is_random_case(tail) and "_" not in tail))
     tail = key[6:] if len(key) > 24 else key
-    if len(key) < _NEVER_BY_CHANCE and counts_up(tail):
+    if len(key) < _NEVER_BY_CHANCE and counts_up(key):
         return False
     return entropy(tail) > 2.4 and not is_example(key)
 
@@ -154,14 +160,20 @@ def issued_keys(scan: Scan) -> Iterator[Span]:
     """Keys of known shape (secret.prefix), and long random tails behind a short lower-case prefix (secret.custom)."""
     for run in scan.in_pieces(_RUN, LONG):
         start, word = run.start(), run.group()
+        colour = COLOUR.match(word) if start and scan.text[start - 1] in "[;" else None
+        if colour:  # a terminal's colours end in a letter that is no part of the key
+            start, word = start + colour.end(), word[colour.end() :]
         for match in _ISSUED.finditer(word):
             before = word[: match.start()]
-            if _LOCKED.search(before) or _INSIDE_DATA.search(before):
+            if (
+                _LOCKED.search(before)
+                or _INSIDE_DATA.search(before)
+                or _NOT_A_KEY.match(scan.text, start + match.end())
+            ):
                 continue
             if _believable(match.group()):
                 yield Span(start + match.start(), start + match.end(), "SECRET", "secret.prefix")
         for match in _CUSTOM.finditer(word):
             tail = match.group(1)
-            mixed = any(c.isupper() for c in tail) and any(c.islower() for c in tail)
-            if mixed and is_random(tail, 3.4) and not is_example(match.group()) and not counts_up(tail):
+            if is_even(tail) and is_random(tail, 3.4) and not is_example(match.group()) and not counts_up(tail):
                 yield Span(start + match.start(), start + match.end(), "SECRET", "secret.custom")

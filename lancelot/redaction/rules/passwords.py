@@ -20,7 +20,7 @@ _CUE = re.compile(
     r"pwd(?!ump)|pa?s{1,2}w(?:o?rd|d)|passwor\w{1,3}|"
     r"(?<![a-z])pw(?![a-z])|contrase(?:ñ|n)a|"
     r"mot de passe|wachtwoord|senha|kennwort|haslo|비밀번호|비번|암호|пароль|密码|密碼|パスワード)|"
-    r"(?P<token>secrets?|tokens?|creds?|credentials?|auth(?!or)(?:entication)?|authorization|bearer|"
+    r"(?P<token>secrets?|tokens?(?!i[sz])|creds?|credentials?|auth(?!or|enticity)(?:entication)?|authorization|bearer|"
     r"signature|nonce|salt|"
     r"(?:api|access|account|private|encryption|signing|auth|master|service|client|consumer|app|license|storage|shared|"
     r"session|deploy|admin|write|read|primary|secondary|integration|secret|webhook|ssh|hmac|jwt|"
@@ -65,9 +65,15 @@ _NEXT_NAME = re.compile(r"\\?[\"'`]\s*:")
 _BLANK = re.compile(r"[ \t]{1,4}")
 _SCHEME = re.compile(r"(?:bearer|basic|token|apikey|digest|ntlm|negotiate|api-key)\s{1,3}", re.I)
 _QUOTED = re.compile(r"\\?(?P<quote>[\"'`])(?P<value>(?:(?!\\?(?P=quote))[^\n]){1,8000})\\?(?P=quote)")
+# The name asked for, and what is taken where nobody set it: getenv("DB_PASSWORD", "…").
+_DEFAULT = re.compile(r"[\w.$]{1,40}\(\s{0,2}(?:\\?[\"'])?[\w.-]{1,60}(?:\\?[\"'])?\s{0,2},\s{0,2}(?=[bruf]?\\?[\"'])")
+# What some languages write in front of a quote.
+_LITERAL = re.compile(r"(?:[bruf]{1,2}|[@$L])(?=\\?[\"'`])", re.I)
 _BRACKETED = re.compile(r"[^\s<>]{3,400}(?=\s*</)")
+# Quotes that close on another line.
+_OPENED = re.compile(r"(?:\"\"\"|\'\'\'|[\"\'`])\\?\n?[ \t]{0,20}(?=[^\s\"\'`])")
 _UNQUOTED = re.compile(r"[^\s\"'`<>]{3,8000}")
-_TRAILING = re.compile(r"(?:\\[nrt].*|[,;)\]}.:|]+)$")
+_TRAILING = re.compile(r"(?:\\[nrt].*|\\$|&(?:lt|gt|quot|nbsp|#\d{1,4});.*|[,;)\]}.:|]+)$")
 # Names that speak of a secret without holding one.
 _NOT_HELD = re.compile(
     r"(?:[_.-]?(?:id|ids|name|names|file|filename|path|dir|url|uri|endpoint|type|length|len|size|count|field|label|"
@@ -90,13 +96,15 @@ _OPEN_KEY = re.compile(
     r"json|dict|map|registry|config|group|short|arrow|tab|enter|any|each|first|last|shift|ctrl|alt|function)[_.-]?$",
     re.IGNORECASE,
 )
-_OPEN_TOKEN = re.compile(r"(?:public|csrf|xsrf|next|page|continuation|sync|design|max)[_.-]?$", re.IGNORECASE)
+_OPEN_TOKEN = re.compile(
+    r"(?:public|csrf|xsrf|authenticity|antiforgery|next|page|continuation|sync|design|max)[_.-]?$", re.IGNORECASE
+)
 _CODE = re.compile(
     r"[\w$]+(?:\.[\w$]+)*\(|^[\w$]+(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+$|^[A-Za-z_]+\[|^&?\w+;$|^[A-Z]+(?:_[A-Z]+)+=?$|"
-    r"^\{0x"
+    r"^\{0x|^0x[0-9A-Fa-f]+$"
 )
 _PATH = re.compile(
-    r"^(?:[a-z]+://|\.{0,2}/|~/|[A-Za-z]:\\|@[\w/]+$)|^[\w./-]+\.(?:py|js|ts|go|java|json|ya?ml|pem|key|"
+    r"^(?:[a-z]+://|\d{1,3}(?:\.\d{1,3}){3}|\.{0,2}/|~/|[A-Za-z]:\\|@[\w/]+$)|^[\w./-]+\.(?:py|js|ts|go|java|json|ya?ml|pem|key|"
     r"crt|txt|xml|html?)$"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:[-_ .'’/][^\W\d_]+)*[.!?,;:]?")
@@ -142,7 +150,8 @@ def _value(text: str, at: int) -> tuple[int, int, bool] | None:
     if match:
         return (*match.span("value"), True)
     match = _BRACKETED.match(text, at) if "<" in text else None
-    match = match or _UNQUOTED.match(text, at)
+    opened = _OPENED.match(text, at)
+    match = match or _UNQUOTED.match(text, opened.end() if opened else at)
     if match is None:
         return None
     trimmed = _TRAILING.sub("", match.group())
@@ -153,7 +162,7 @@ def _value(text: str, at: int) -> tuple[int, int, bool] | None:
 
 
 def _names_something_else(text: str, start: int, end: int, rest: str) -> bool:
-    before = text[max(0, start - 12) : start]
+    before = text[max(0, start - 16) : start]
     cue = text[start:end].lower()
     if cue.endswith("key") and _OTHER_KEY.match(rest):
         return True
@@ -174,7 +183,9 @@ def accept(value: str, password: bool, quoted: bool) -> bool:
     return _password_like(value, quoted) if password else _token_like(value)
 
 
-_CERTAINLY_RANDOM = 20
+_CERTAINLY_RANDOM, _RANDOM_ENOUGH = 20, 12
+# `--token …` of a command is an assignment.
+_OPTION = re.compile(r"(?<![^\s\"'`(])-{1,2}[\w-]{0,30}\Z")
 _LONG = 200
 
 
@@ -210,6 +221,10 @@ def assigned(scan: Scan) -> Iterator[Span]:
             if sign is None:
                 continue
             at = sign.end()
+            default = _DEFAULT.match(text, at)
+            at = default.end() if default else at
+            literal = _LITERAL.match(text, at)
+            at = literal.end() if literal else at
             scheme = _SCHEME.match(text, at)
             if scheme:
                 at = scheme.end()
@@ -224,10 +239,14 @@ def assigned(scan: Scan) -> Iterator[Span]:
             if "," in sign.group() and _NEXT_NAME.match(text, end):
                 continue
             # With nothing but a blank between, "token" and "key" are nouns of the sentence more often than names.
-            if plain and not quoted and not (_mixed(value) and (password or len(value) >= _CERTAINLY_RANDOM)):
-                continue
+            if plain and not quoted:
+                option = _OPTION.search(text, max(0, cue.start() - 40), cue.start())
+                least = 0 if password else _RANDOM_ENOUGH if option else _CERTAINLY_RANDOM
+                if not _mixed(value) or len(value) < least:
+                    continue
             if sealed and _SEALED.match(value):
                 continue
-            if accept(value, password, quoted):
+            short = quoted and cue.group().lower() == "secret"
+            if accept(value, password or short, quoted):
                 yield Span(start, end, "SECRET", "secret.password" if password else "secret.assigned")
                 break

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-__all__ = ["counts_up", "entropy", "is_digest", "is_example", "is_random", "is_random_case", "is_uuid"]
+__all__ = ["counts_up", "entropy", "is_digest", "is_even", "is_example", "is_random", "is_random_case", "is_uuid"]
 
 _UUID = re.compile(r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
@@ -15,7 +15,7 @@ _DIGEST_SIZES = frozenset({32, 40, 56, 64, 96, 128})
 _EXAMPLE = re.compile(
     r"example|sample|dummy|changeme|change[_-]me|replace|insert|place_?holder|redacted|your[_-]|my[_-]?(?:secret|token|"
     r"pass|key)|fake|mock|todo|fixme|foo_?bar|lorem|x{4,}|\*{3,}|\.{3}|…|_{8,}|-{6,}|#{4,}|"
-    r"not[_-]?a[_-]|test[_-]?(?:key|token|pass|secret)|<[^>]*>|\$\{|\{\{|^%\w|%s|^\$\(?[A-Za-z_]\w*\)?$|"
+    r"not[_-]?a[_-]|test[_-]?(?:key|token|pass|secret)|<[^>]*>|\$\{|\{\{|\{\d{0,2}\}|^%\w|%s|^\$\(?[A-Za-z_]\w*\)?$|"
     r"^@\w+@$|^none$|^null$",
     re.IGNORECASE,
 )
@@ -84,6 +84,16 @@ def is_random(text: str, bits: float = 3.0) -> bool:
     kinds = [_classes(c) for c in text if c.isalnum()]
     changes = sum(a != b for a, b in pairwise(kinds))
     return changes >= max(3, len(kinds) * 0.18)
+
+
+def is_even(text: str) -> bool:
+    """Capitals, small letters and digits all in the shares that chance gives them, or nearly.
+
+    Names joined in code hold hardly a digit, product numbers hardly a small letter.
+    """
+    size = sum(c.isalnum() for c in text)
+    upper, lower = sum(c.isupper() for c in text), sum(c.islower() for c in text)
+    return min(upper, lower) * 8 >= size and (size - upper - lower) * 24 >= size
 
 
 def is_random_case(value: str) -> bool:
