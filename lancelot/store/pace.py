@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lancelot.store.rows import plain_decimal
+from lancelot.store.totals import hour_of
 
 if TYPE_CHECKING:
     from lancelot.store.usage import UsageQueries
@@ -69,7 +70,7 @@ def pace(usage: UsageQueries, limits: Iterable[Mapping[str, Any]], now: datetime
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     today = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     month, until = today.replace(day=1), _next_month(today)
-    totals = usage.summary(month, moment, "lane")["totals"]
+    totals = usage.summary(month, _next_hour(moment), "lane")["totals"]
     days = whole_days(usage, today)
     left = (until - moment) / timedelta(days=1)
     usd = forecast(float(totals["cost_usd"] or 0), [float(day.usd) for day in days], left)
@@ -128,7 +129,7 @@ def _rows(usage: UsageQueries, limit: Mapping[str, Any], now: datetime) -> list[
     since, until = datetime.fromisoformat(limit["since"]), datetime.fromisoformat(limit["renews"])
     elapsed = (now - since) / (until - since)
     usd, tokens, unpriced = ZERO, 0, 0
-    for (lane, key), sums in usage.grouped(since, now, ["lane", "key"]):
+    for (lane, key), sums in usage.grouped(since, _next_hour(now), ["lane", "key"]):
         if lane in ("fast", "deep") and limit["lane"] in (None, lane) and limit["key_id"] in (None, key):
             usd += sums["cost_usd"]
             tokens += int(sums["tokens_in"] + sums["tokens_out"])
@@ -159,6 +160,11 @@ def _words(share: float, elapsed: float, at_end: float | None, limit: float) -> 
 
 
 ZERO = Decimal(0)
+
+
+def _next_hour(moment: datetime) -> datetime:
+    """The end of the running hour: what is summed up to there is the same and is not asked for again every second."""
+    return hour_of(moment) + timedelta(hours=1)
 
 
 def _next_month(day: datetime) -> datetime:

@@ -13,8 +13,10 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from lancelot.errors import BadInput
+from lancelot.store.answers import Answers
 from lancelot.store.database import Database
 from lancelot.store.ledger import ReceiptStore
+from lancelot.store.loader import loaded_number
 from lancelot.store.ranges import naive, spread_range, usage_range
 from lancelot.store.rollup import SUMS, catch_up
 from lancelot.store.rows import plain_decimal
@@ -52,6 +54,7 @@ class UsageQueries:
         self._store = source if isinstance(source, ReceiptStore) else None
         self._database = source.database if isinstance(source, ReceiptStore) else source
         self.settle()
+        self._answers = Answers(self._state)
         self._totals = Totals(self._seed())
         if self._store is not None:
             self._store.subscribe(self._totals.add)
@@ -150,11 +153,10 @@ class UsageQueries:
             BadInput: `by` is not one of these.
         """
         column = _column(by)
-        self.settle()
         kept = by if by in MEASURES[measure] else MEASURES[measure][0]
         group = column if by in ("day", "hour") else "value"
         source, parameters = spread_range(_utc(since), _utc(until), measure, kept)
-        rows = self._database.query(
+        rows = self._ask(
             f"SELECT {group} AS g, bin, CAST(sum(calls) AS BIGINT), max(most) FROM ({source}) GROUP BY ALL",  # noqa: S608
             parameters,
         )
@@ -182,12 +184,11 @@ class UsageQueries:
             BadInput: `by` holds something else than `GroupBy` names.
         """
         columns = [_column(name) for name in by]
-        self.settle()
         source, parameters = usage_range(_utc(since), _utc(until))
         keys = "".join(f"{column} AS g{i}, " for i, column in enumerate(columns))
         sums = ", ".join(f"sum({name}) AS {name}" for name in SUMS)
         order = "".join(f"{',' if i else ' ORDER BY'} g{i} NULLS LAST" for i in range(len(columns)))
-        rows = self._database.query(
+        rows = self._ask(
             f"SELECT {keys}{sums} FROM ({source}) GROUP BY ALL{order}",  # noqa: S608 - our own names
             parameters,
         )
@@ -195,6 +196,15 @@ class UsageQueries:
         return [
             (tuple(name_of(value) for value in row[:width]), dict(zip(SUMS, row[width:], strict=True))) for row in rows
         ]
+
+    def _ask(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows, with all that was written before this call; asked of the database once while nothing changes."""
+        question = (sql, tuple(parameters))
+        return self._answers.get(question, lambda: self._database.query(sql, parameters))
+
+    def _state(self) -> int:
+        self.settle()
+        return loaded_number(self._database)
 
     def _seed(self) -> list[HourlyUse]:
         start = hour_of(datetime.now(UTC)) - timedelta(days=KEEP_DAYS)
