@@ -22,6 +22,7 @@ WORDS = {
     "database_rebuilt": "The database was rebuilt from the journal.",
     "repaired": "A repair was carried out: {finding}.",
     "repair_undone": "A repair was undone.",
+    "flagship_changed": "{text}",
     "snapshot_restored": "An older set-up was restored.",
 }
 

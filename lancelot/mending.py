@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,14 @@ class Found:
     at: float
     done: Repaired | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """The outcome with "at", and "plan" and "done" where there are any; JSON-safe."""
+        return self.outcome.model_dump(mode="json") | {
+            "at": self.at,
+            "plan": self.plan.to_dict() if self.plan else None,
+            "done": self.done.to_dict() if self.done else None,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -49,9 +57,12 @@ class Snapshot:
     state: str
     diff: str
 
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
 
 class Mending:
-    """REPAIR for a page: every step by itself, its result kept. Thread-safe; one step at a time.
+    """REPAIR for a page, a route or a command: every step by itself, its result kept. Thread-safe; one step at a time.
 
     Args:
         flow: the set-up with its checks and its repairs.

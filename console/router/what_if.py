@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,25 +12,13 @@ from console.tables import show_table
 from console.widgets import LANE_WORDS, empty_state, money, receipt_link, show_error
 from console.words import plain
 from lancelot.config import RouterConfig
-from lancelot.config_yaml import parse_yaml
 from lancelot.errors import LancelotError
-from lancelot.routing.lanes import Lane
-from lancelot.routing.policy import RoutingPolicy
-from lancelot.routing.whatif import WhatIf, what_if
-from lancelot.store.assessed import past_requests
+from lancelot.routing.tryout import TriedOut, try_out
 
 __all__ = ["what_if_view"]
 
 SIZES = [1_000, 10_000, 50_000]
 EXAMPLES = 10
-
-
-class Told(NamedTuple):
-    """A result, and what it was a result of."""
-
-    result: WhatIf
-    since: datetime | None
-    changes: list[str]
 
 
 def what_if_view() -> None:
@@ -53,10 +40,10 @@ def what_if_view() -> None:
         st.session_state.pop("whatif_told", None)
         try:
             with st.spinner("Taking past decisions again…"):
-                st.session_state["whatif_told"] = _tried(router, edited, most or SIZES[1])
+                st.session_state["whatif_told"] = _tried(edited, most or SIZES[1])
         except LancelotError as error:
             show_error(error)
-    if isinstance(told := st.session_state.get("whatif_told"), Told):
+    if isinstance(told := st.session_state.get("whatif_told"), TriedOut):
         _show(told)
 
 
@@ -96,36 +83,14 @@ def _yaml_field() -> str:
     )
 
 
-def _tried(router: RouterConfig, edited: dict[str, Any] | str, most: int) -> Told:
+def _tried(edited: dict[str, Any] | str, most: int) -> TriedOut:
     services = get_services()
-    if isinstance(edited, str):
-        then = parse_yaml(edited.encode(), RouterConfig, "router.yaml")
-    else:
-        then = router.model_copy(update={"thresholds": router.thresholds.model_copy(update=edited)})
-    past = past_requests(services.receipts, most=most)
-    models = {
-        Lane(name): lane["model"]
-        for name, lane in services.status()["lanes"].items()
-        if lane["model"] and name != Lane.LOCAL
-    }
-    prices = services.config.current.prices
-    result = what_if(past, RoutingPolicy.from_config(router), RoutingPolicy.from_config(then), prices, models=models)
-    return Told(result, past[-1].at if past else None, _changes(router, then))
+    given: dict[str, Any] = {"text": edited} if isinstance(edited, str) else {"thresholds": edited}
+    lanes = services.status()["lanes"]
+    return try_out(services.receipts, services.config.current, lanes, most=most, **given)
 
 
-def _changes(now: RouterConfig, then: RouterConfig) -> list[str]:
-    """Every changed setting in words, thresholds one by one."""
-    words = [
-        f"thresholds.{name}: {getattr(now.thresholds, name)} to {getattr(then.thresholds, name)}"
-        for name in type(now.thresholds).model_fields
-        if getattr(now.thresholds, name) != getattr(then.thresholds, name)
-    ]
-    return words + [
-        name for name in type(now).model_fields if name != "thresholds" and getattr(now, name) != getattr(then, name)
-    ]
-
-
-def _show(told: Told) -> None:
+def _show(told: TriedOut) -> None:
     found = told.result
     if not found.looked_at:
         empty_state("Nothing to try it on yet", "Past requests are needed; each leaves its assessment in a receipt.")

@@ -1,18 +1,21 @@
-"""The flagship: which provider, which model on each lane, where its key is; another one goes through the set-up."""
+"""The flagship: which provider, where its key is, which model on each lane; and another one in its place."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 
-from console.session import get_services
+from console.session import get_services, recall, remember
 from console.settings.changing import propose, review
+from console.settings.flagship import another, changes_before
 from console.widgets import ago, empty_state
-from lancelot.changes import version_of
-from lancelot.config import AUTO
+from lancelot.changes import Change, version_of
+from lancelot.config import AUTO, ProviderEntry
 from lancelot.config_edit import Path, Value
+from lancelot.errors import LancelotError
 
 __all__ = ["provider"]
 
@@ -32,14 +35,14 @@ def provider() -> None:
         st.page_link("onboarding/page.py", label="Go on with the set-up", icon=":material/flag:")
         return
     facts(chosen, status["credentials"])
-    lanes(chosen["provider"])
+    looked_at = chosen["provider"]
+    if status["ready"]:
+        looked_at = another(status)
+    else:
+        st.page_link("onboarding/page.py", label="Another one is chosen in the set-up", icon=":material/flag:")
+    lanes(looked_at, in_use=looked_at == chosen["provider"])
     review("provider")
-    st.markdown("**Another provider, or another key**")
-    st.caption(
-        "The set-up asks again and checks the new key before it is used. *Reset onboarding* keeps receipts, the local "
-        "model and stored keys; *Undo* brings the present set-up back."
-    )
-    st.page_link("onboarding/page.py", label="Open set-up & recovery", icon=":material/flag:")
+    changes_before()
 
 
 def facts(chosen: dict[str, Any], key: dict[str, Any] | None) -> None:
@@ -55,8 +58,8 @@ def facts(chosen: dict[str, Any], key: dict[str, Any] | None) -> None:
     st.markdown(f":material/key: Key{shown}: {source}{name}{when if key['verified'] else ', not verified'}.")
 
 
-def lanes(name: str) -> None:
-    """Which model each lane uses."""
+def lanes(name: str, *, in_use: bool) -> None:
+    """Which model each lane uses; for the provider in use its models are asked for first."""
     services = get_services()
     config = services.config.current.models
     entry = config.providers.get(name)
@@ -68,6 +71,7 @@ def lanes(name: str) -> None:
         known = [AUTO, *known]
     version = version_of(services.changes.text(NAME))
     given: dict[Path, Value] = {}
+    st.markdown(f"**Models of {entry.title}**")
     with st.form("lanes"):
         columns = st.columns(2)
         for column, lane in zip(columns, ("fast", "deep"), strict=True):
@@ -84,7 +88,25 @@ def lanes(name: str) -> None:
                 given[("providers", name, lane)] = new
         st.caption("A model that is not listed is added under `models` in models.yaml: see **Files and history**.")
         if st.form_submit_button("Show what would change", type="primary"):
-            propose("provider", lambda: services.changes.propose_values(NAME, given))
+            propose("provider", lambda: checked(given, entry, in_use))
+    if said := recall("lanes_said", str):
+        st.caption(said)
+
+
+def checked(given: dict[Path, Value], entry: ProviderEntry, in_use: bool) -> Change:
+    """The change, with why it would not do when the key in use may use neither model."""
+    services = get_services()
+    change = services.changes.propose_values(NAME, given)
+    models = [str(next((value for path, value in given.items() if path[-1] == lane), getattr(entry, lane)))
+              for lane in ("fast", "deep")]  # fmt: skip
+    remember("lanes_said", "")
+    if not in_use or change.problem is not None:
+        return change
+    try:
+        remember("lanes_said", services.onboarding.exchange.lanes(*models))
+    except LancelotError as refused:
+        return replace(change, problem=refused)
+    return change
 
 
 def words_of(config: Any, model: str) -> str:

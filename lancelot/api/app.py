@@ -7,7 +7,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI, Request
 
-from lancelot.api import approvals, docs, errors, gateway, model, onboarding, receipts, responses, system, usage
+from lancelot.api import (
+    approvals,
+    docs,
+    errors,
+    flagship,
+    gateway,
+    model,
+    onboarding,
+    receipts,
+    recovery,
+    responses,
+    system,
+    usage,
+)
 from lancelot.api.doors import Doors
 from lancelot.api.security import BodyLimit
 from lancelot.api.trace import Trace
@@ -28,12 +41,14 @@ ROUTERS = (
     responses.router,
     system.router,
     model.router,
+    flagship.router,
     onboarding.router,
+    recovery.router,
     receipts.router,
     usage.router,
     approvals.router,
 )
-CLOSED_PREFIXES = ("/v1", "/system", "/onboarding", "/router", "/usage", "/approvals")
+CLOSED_PREFIXES = ("/v1", "/system", "/onboarding", "/recovery", "/router", "/usage", "/approvals")
 
 
 def install(app: FastAPI) -> None:

@@ -20,7 +20,7 @@ from lancelot.exposure import LOCAL_HOSTS, Exposure, exposure
 
 __all__ = ["PROXY_SECRET_HEADER", "PROXY_USER_HEADERS", "Doors", "is_api"]
 
-API = ("/v1", "/system", "/onboarding", "/router", "/usage", "/approvals", "/metrics")
+API = ("/v1", "/system", "/onboarding", "/recovery", "/router", "/usage", "/approvals", "/metrics")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PROXY_SECRET_HEADER = "x-lancelot-proxy-secret"  # noqa: S105 a header's name
 PROXY_USER_HEADERS = ("x-forwarded-email", "x-forwarded-user")

@@ -1,4 +1,4 @@
-"""GET /router/*: receipts, one receipt with its chain, how decisions fell, and the dry run."""
+"""/router/*: receipts, one receipt with its chain, how decisions fell, the dry run, and what-if over the past."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from lancelot.api.gateway import read_json
 from lancelot.api.security import CallerDep, OperatorDep, ServicesDep
 from lancelot.chat import parse_chat
 from lancelot.errors import NotFound
+from lancelot.routing.tryout import MOST, try_out
 
 __all__ = ["router"]
 
@@ -117,3 +118,30 @@ async def prune(body: Prune, caller: OperatorDep, services: ServicesDep) -> dict
 async def explain(request: Request, caller: CallerDep, services: ServicesDep) -> dict[str, Any]:
     """{"messages": […]} as for a chat completion; answers lane, score, risk, task and every reason."""
     return services.explain(parse_chat(await read_json(request)))
+
+
+class Edited(BaseModel):
+    """Other thresholds by name, or all of router.yaml as it would be; one of the two."""
+
+    model_config = ConfigDict(extra="forbid")
+    thresholds: dict[str, float | int | str] | None = Field(default=None, description='{"deep_score": 0.5}')
+    router_yaml: str | None = Field(default=None, max_length=2_000_000)
+    most: int = Field(default=10_000, ge=1, le=MOST, description="Past requests at most, newest first.")
+
+
+@router.post("/what-if", summary="What other thresholds or rules would have done with past requests")
+async def what_if(body: Edited, caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
+    """{"looked_at", "moved": [{"from", "to", "requests"}], "examples", "cost_usd", "cost_then_usd", "cost_change_usd",
+    "unpriced", "estimated", "untried", "since", "changes"}. No call is made and nothing is put in force."""
+    lanes = services.status()["lanes"]
+    told = await run_in_threadpool(
+        lambda: try_out(
+            services.receipts,
+            services.config.current,
+            lanes,
+            thresholds=body.thresholds,
+            text=body.router_yaml,
+            most=body.most,
+        )
+    )
+    return told.to_dict()

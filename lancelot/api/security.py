@@ -14,7 +14,7 @@ from lancelot.services import Services
 
 __all__ = ["API_PREFIXES", "BodyLimit", "CallerDep", "OperatorDep", "ServicesDep", "bearer_caller", "services_of"]
 
-API_PREFIXES = ("/v1/", "/system/", "/onboarding", "/router/", "/usage/", "/approvals", "/metrics")
+API_PREFIXES = ("/v1/", "/system/", "/onboarding", "/recovery", "/router/", "/usage/", "/approvals", "/metrics")
 
 
 # dependencies are coroutines although they never wait: plain functions would each cost a thread's round trip

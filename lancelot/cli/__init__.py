@@ -6,7 +6,7 @@ import os
 
 import typer
 
-from lancelot.cli import asking, demo, keys, maintenance, model, onboarding, receipts, system, usage
+from lancelot.cli import asking, demo, flagship, keys, maintenance, model, onboarding, receipts, recovery, system, usage
 
 __all__ = ["app", "main"]
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (system, onboarding, asking, model, receipts, usage, keys, maintenance, demo):
+for part in (system, onboarding, asking, model, receipts, usage, keys, recovery, flagship, maintenance, demo):
     part.register(app)
 
 

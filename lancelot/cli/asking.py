@@ -1,4 +1,4 @@
-"""ask, route, redact, utility: one text, or one JSON object a line."""
+"""ask, route, what-if, redact, utility: one text, or one JSON object a line."""
 
 from __future__ import annotations
 
@@ -93,6 +93,45 @@ def route(
         + [f"  - {reason}" for reason in found["reasons"]],
     )
     return 0
+
+
+def what_if(
+    out: Out,
+    changed: Annotated[
+        list[str] | None, typer.Option("--set", help="A threshold, such as deep_score=0.5; may be repeated.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="All of router.yaml as it would be.", exists=True, dir_okay=False)
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, max=50_000, help="Past requests at most, newest first.")] = 10_000,
+) -> int:
+    """How many past requests other thresholds or rules would have moved, and what that would have cost or saved."""
+    body: dict[str, Any] = {"most": most}
+    if rules is not None:
+        body["router_yaml"] = rules.read_text("utf-8")
+    if changed:
+        body["thresholds"] = dict(_threshold(one) for one in changed)
+    with connect() as server:
+        found = server.post("/router/what-if", body)
+    moved = sum(one["requests"] for one in found["moved"])
+    lines = [f"{moved:,} of {found['looked_at']:,} past requests would have gone another way"]
+    lines += [f"  {one['from']} to {one['to']}: {one['requests']:,}" for one in found["moved"]]
+    if moved:
+        lines.append(
+            f"cost: ${found['cost_usd']} became ${found['cost_then_usd']} (not known for {found['unpriced']:,})"
+        )
+    out.result(found, [*lines, *(f"not tried: {name}" for name in found["untried"])])
+    return 0
+
+
+def _threshold(given: str) -> tuple[str, float | str]:
+    name, found, value = given.partition("=")
+    if not found:
+        raise BadInput(f"{given} is not NAME=VALUE.", hint="For example --set deep_score=0.5.")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        return name.strip(), value.strip()
 
 
 def redact(
@@ -202,6 +241,7 @@ def _call(server: Connection, task: str, payload: dict[str, Any]) -> Any:
 def register(app: typer.Typer) -> None:
     for plain in (ask, route, redact):
         command(app)(plain)
+    command(app, "what-if")(what_if)
     group = typer.Typer(help="Tasks of the local utility model; nothing leaves this machine.", no_args_is_help=True)
     for task in (classify, extract, summarize, rewrite):
         command(group)(task)

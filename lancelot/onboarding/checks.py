@@ -59,6 +59,8 @@ class _Looks:
 
     def snapshot(self, snapshot: OnboardingSnapshot) -> str:
         on_disk = self.store.revision_on_disk()
+        if on_disk is None and snapshot.revision == 0 and not self.store.path.exists():
+            return "Nothing is written yet: the set-up has not begun."
         if on_disk is None:
             raise CheckFailed("The set-up record on disk is missing or damaged.", hint="REPAIR writes it anew.")
         if on_disk < snapshot.revision:

@@ -10,14 +10,16 @@ goes. Killed anywhere in between, the record names a key that is there: the old 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
+from lancelot.config import AUTO
 from lancelot.credentials import Credentials
-from lancelot.errors import Conflict, LancelotError, NotFound, NotReady, StoreError
+from lancelot.errors import Conflict, LancelotError, NotFound, NotReady, ProviderError, StoreError
 from lancelot.filediff import text_diff
 from lancelot.onboarding.checks import build_checks
 from lancelot.onboarding.clocks import moment
@@ -77,6 +79,7 @@ class Exchange:
         self._deps, self._keeper, self._credentials = deps, keeper, credentials
         self._proofs, self._repairer = proofs, repairer
         self._waiting: dict[str, _Waiting] = {}
+        self.note: Callable[..., Any] = lambda *_args, **_data: None  # where each change is noted down as an event
 
     def propose(self, wanted: FlagshipWanted) -> Proposal:
         """Try a flagship out as the set-up would: the answers are checked, the provider is asked which models the key
@@ -123,6 +126,31 @@ class Exchange:
                 self._carry_out(now, found.fields, found.keys, f"The flagship became {found.proposal.title}.")
             self._waiting.pop(proposal_id, None)
         return f"The flagship is {found.proposal.title}. What it replaced can be brought back."
+
+    def lanes(self, fast: str, deep: str) -> str:
+        """Whether the key in use may use these models, in words; asks the provider.
+
+        Raises:
+            ProviderError: it may use neither.
+        """
+        now = self._ready()
+        facts = self._facts(self._credentials)
+        if now.flagship is None or {fast, deep} == {AUTO}:
+            return "The server says itself which model it has."
+        try:
+            seen = self._deps.providers.list_models(now.flagship, facts.key_of(now))
+        except LancelotError as silent:
+            return f"Not checked, because the provider could not be asked: {silent.title}"
+        missing = [model for model in dict.fromkeys((fast, deep)) if model != AUTO and model not in seen]
+        if len(missing) == len({fast, deep}):
+            raise ProviderError(
+                f"The provider does not offer this key {' or '.join(missing)}.",
+                hint="Choose models that the key may use; nothing was changed.",
+                code="models_not_offered",
+            )
+        if missing:
+            return f"Not offered to this key: {missing[0]}. The other lane would stand in."
+        return f"Asked just now: both are among the {len(seen)} models this key may use."
 
     def past(self) -> list[Past]:
         """The changes of the flagship, newest first."""
@@ -196,6 +224,8 @@ class Exchange:
             with suppress(LancelotError):  # the next start settles what a full disk leaves open
                 self._facts(self._credentials).settle(self._keeper.snapshot)
         self._repairer.note(kept, None, None, "The key was accepted, and nothing planted got out.")
+        with suppress(LancelotError):  # the history has it all the same
+            self.note("flagship_changed", text=why)
 
     def _ready(self) -> OnboardingSnapshot:
         self._keeper.look()

@@ -139,7 +139,7 @@ def build_flow(
 ) -> OnboardingFlow:
     """The flow of one data folder. `open()` it once everything is built."""
     checks = {"journal": lambda: journal_works(receipts), "database": lambda: database_works(receipts)}
-    return OnboardingFlow(
+    flow = OnboardingFlow(
         build_deps(
             data_dir=data_dir,
             config=config,
@@ -149,3 +149,5 @@ def build_flow(
             extra_checks=checks,
         )
     )
+    flow.exchange.note = receipts.event
+    return flow

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.harness import CHROMIUM, CHROMIUM_ARGS, Console, running_console
+from tests.e2e.harness import CHROMIUM, CHROMIUM_ARGS, PROJECT, Console, running_console
+from tests.e2e.journey import no_complaints
 from tests.ready import provisioned_folder
 
 
@@ -48,6 +49,20 @@ def ready_console(ready_folder: Path, tmp_path: Path) -> Iterator[Console]:
 
 
 @pytest.fixture
+def console(ready_folder: Path, tmp_path: Path) -> Iterator[Console]:
+    """A console that is READY, with data and configuration (`tmp_path`/config) that the test may change."""
+    folder, config = tmp_path / "ready", tmp_path / "config"
+    shutil.copytree(ready_folder, folder)
+    shutil.copytree(PROJECT / "config", config)
+    for older in config.glob("*.yaml.*"):
+        older.unlink()
+    environment = {"LANCELOT_UPKEEP": "off", "LANCELOT_CONFIG_DIR": str(config)}
+    with running_console(folder, tmp_path / "console.log", environment) as running:
+        running.wait_ready()
+        yield running
+
+
+@pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A fresh page; the test fails when the page logged an error to the browser's console."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -58,3 +73,13 @@ def page(browser: Browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert not errors, errors
+
+
+@pytest.fixture
+def strict_page(request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The same, and nothing at all in the browser's console, nothing missing or refused."""
+    for name in {"console", "ready_console"} & set(request.fixturenames):
+        request.getfixturevalue(name)  # before the page, so that it ends after it
+    page: Page = request.getfixturevalue("page")
+    with no_complaints(page):
+        yield page

@@ -3,13 +3,51 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import ConsoleMessage, Page, Response, expect
 
 from tests.e2e.harness import Console
 
 INSTALL_MS = 300_000
 PROGRESS = re.compile(r"\d+(?:\.\d+)? of \d+(?:\.\d+)? MB|\d+ ?%")
+
+
+# by these two Streamlit finds out at which path it is served: first below the page's own path, then at the root
+PROBE = re.compile(r"http://127\.0\.0\.1:\d+/[a-z-]+/_stcore/(health|host-config)")
+
+
+@contextmanager
+def no_complaints(page: Page) -> Iterator[None]:
+    """Nothing in the browser's console, nothing refused or missing, but for Streamlit's own two probes.
+
+    The page is closed at the end, before its server is, which it would rightly complain about.
+    """
+    said: list[str] = []
+
+    def console(message: ConsoleMessage) -> None:
+        if message.type == "error" and not PROBE.fullmatch(message.location.get("url", "")):
+            said.append(f"{message.text} ({message.location.get('url')})")
+
+    def answered(response: Response) -> None:
+        if response.status >= 400 and not PROBE.fullmatch(response.url):
+            said.append(f"{response.status} at {response.url}")
+
+    page.on("console", console)
+    page.on("response", answered)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield
+    if page.url.startswith("http"):
+        no_trouble(page)
+    page.close()
+    assert not said, said
+
+
+def no_trouble(page: Page) -> None:
+    """No box of an exception, no error that nobody foresaw."""
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.get_by_text("Something went wrong inside Lancelot")).to_have_count(0)
 
 
 def open_page(page: Page, console: Console, path: str = "/") -> None:

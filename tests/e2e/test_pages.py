@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.harness import Console
-from tests.e2e.journey import open_page, press
+from tests.e2e.journey import no_complaints, no_trouble, open_page, press
 
 pytestmark = [pytest.mark.real_model, pytest.mark.timeout(600)]
 
@@ -25,12 +25,8 @@ TITLES = {
 }
 
 
-def no_trouble(page: Page) -> None:
-    assert page.get_by_test_id("stException").count() == 0
-    assert page.get_by_text("Something went wrong inside Lancelot").count() == 0
-
-
-def test_every_page_shows_itself_and_does_its_work(page: Page, ready_console: Console) -> None:
+def test_every_page_shows_itself_and_does_its_work(strict_page: Page, ready_console: Console) -> None:
+    page = strict_page
     for path, title in TITLES.items():
         open_page(page, ready_console, path)
         expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
@@ -65,7 +61,8 @@ def test_every_page_shows_itself_and_does_its_work(page: Page, ready_console: Co
     no_trouble(page)
 
 
-def test_pages_fit_a_phone(page: Page, ready_console: Console) -> None:
+def test_pages_fit_a_phone(strict_page: Page, ready_console: Console) -> None:
+    page = strict_page
     page.set_viewport_size({"width": 390, "height": 844})
     for path in TITLES:
         open_page(page, ready_console, path)
@@ -80,3 +77,24 @@ def test_dark_mode_is_dark(page: Page, ready_console: Console) -> None:
     open_page(page, ready_console)
     colour = page.get_by_test_id("stApp").evaluate("element => getComputedStyle(element).backgroundColor")
     assert max(int(part) for part in re.findall(r"\d+", colour)[:3]) < 60, colour
+
+
+def test_what_is_missing_or_broken_is_complained_about(page: Page, ready_console: Console) -> None:
+    """A control: the eye that found nothing above sees a missing file, a refusal and an error in the console."""
+    acts = {
+        "fetch('/router/no-such-route')": "404",
+        "fetch('/usage/summary')": "401",
+        "void console.error('broken')": "broken",
+        "void setTimeout(() => { throw Error('nobody caught it') })": "nobody caught it",
+    }
+    for act, said in acts.items():
+        tab = page.context.new_page()
+        with pytest.raises(AssertionError, match=said):
+            look_on(tab, ready_console, act)
+
+
+def look_on(page: Page, console: Console, act: str) -> None:
+    with no_complaints(page):
+        open_page(page, console)
+        page.evaluate(act)
+        page.wait_for_timeout(200)

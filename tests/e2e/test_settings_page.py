@@ -3,48 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.harness import PROJECT, Console, running_console
-from tests.e2e.journey import open_page, press
+from tests.e2e.harness import Console
+from tests.e2e.journey import no_trouble, open_page, press
 
 pytestmark = [pytest.mark.real_model, pytest.mark.timeout(600)]
 PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture
-def console(ready_folder: Path, tmp_path: Path) -> Iterator[Console]:
-    """A console that is READY, with data and configuration that the test may change."""
-    folder, config = tmp_path / "ready", tmp_path / "config"
-    shutil.copytree(ready_folder, folder)
-    shutil.copytree(PROJECT / "config", config)
-    for older in config.glob("*.yaml.*"):
-        older.unlink()
-    environment = {"LANCELOT_UPKEEP": "off", "LANCELOT_CONFIG_DIR": str(config)}
-    with running_console(folder, tmp_path / "console.log", environment) as running:
-        running.wait_ready()
-        yield running
-
-
-@pytest.fixture
-def strict_page(console: Console, page: Page) -> Iterator[Page]:
-    """The browser's console stays empty too, but for the two probes by which Streamlit finds its own address."""
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    yield page
-    page.close()  # before the server ends, which the page would rightly complain about
-    assert not [text for text in complaints if "404" not in text]
-
-
-def no_trouble(page: Page) -> None:
-    expect(page.get_by_test_id("stException")).to_have_count(0)
-    expect(page.get_by_text("Something went wrong inside Lancelot")).to_have_count(0)
 
 
 def settings_text(console: Console) -> str:
@@ -58,7 +26,7 @@ def test_a_budget_from_the_form_to_force_and_back(strict_page: Page, console: Co
     amount = page.get_by_role("spinbutton", name="US dollars a day", exact=True).first
     amount.fill("20")
     amount.press("Tab")
-    page.get_by_role("button", name="Show what would change").locator("visible=true").click()
+    page.get_by_role("button", name="Show what would change", exact=True).locator("visible=true").click()
     expect(page.get_by_text("daily_usd: 20").first).to_be_visible()
     assert settings_text(console) == before
     press(page, "Save")

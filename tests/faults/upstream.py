@@ -31,6 +31,8 @@ class Upstream:
     bodies: list[bytes] = field(default_factory=list)
     presented: set[str] = field(default_factory=set)  # authorization headers
     keep: bool = True
+    accepts: set[str] | None = None  # keys; None takes any
+    models: list[str] = field(default_factory=lambda: ["mock"])
     let_go: threading.Event = field(default_factory=threading.Event)
 
 
@@ -56,11 +58,15 @@ class Handler(BaseHTTPRequestHandler):
     state: Upstream
 
     def do_GET(self) -> None:
-        self._send(200, {"object": "list", "data": [{"id": "mock", "object": "model"}]})
+        if not self._let_in():
+            return
+        self._send(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.state.models]})
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         state = self.state
+        if not self._let_in():
+            return
         state.calls += 1
         state.presented.add(self.headers.get("authorization", ""))
         if state.keep:
@@ -98,6 +104,13 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self._send(200, answer("Understood."))
+
+    def _let_in(self) -> bool:
+        key = self.headers.get("authorization", "").removeprefix("Bearer ")
+        if self.state.accepts is None or key in self.state.accepts:
+            return True
+        self._send(401, {"error": {"message": "Incorrect API key provided", "type": "invalid_request_error"}})
+        return False
 
     def _stream(self, half: bool) -> None:
         events = chunks(["one", "two", "three", "four"])
