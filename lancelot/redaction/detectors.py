@@ -6,7 +6,18 @@ No model, no state; the same text always gives the same spans. Secrets have a do
 from __future__ import annotations
 
 from lancelot.redaction.labels import Span
-from lancelot.redaction.rules import addresses, dates, formal, handles, identifiers, links, national, people, phones
+from lancelot.redaction.rules import (
+    addresses,
+    dates,
+    firms,
+    formal,
+    handles,
+    identifiers,
+    links,
+    national,
+    people,
+    phones,
+)
 from lancelot.redaction.rules.scan import Scan
 
 __all__ = ["find"]
@@ -19,7 +30,7 @@ def find(text: str, scan: Scan | None = None) -> list[Span]:
     """
     scan = scan or Scan(text)
     found: list[Span] = []
-    if "@" in text:
+    if "@" in text or "%40" in text:
         found += formal.emails(scan)
     if "." in text or "://" in text:
         found += links.urls(scan)
@@ -28,6 +39,7 @@ def find(text: str, scan: Scan | None = None) -> list[Span]:
     found += dates.dates(scan)
     found += identifiers.bank_codes(scan)
     found += people.people(scan)
+    found += firms.firms(scan)
     if scan.has_digit:
         found += formal.cards(scan)
         found += formal.ibans(scan)

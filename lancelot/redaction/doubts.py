@@ -40,7 +40,7 @@ _FUNCTION_WORDS = words(
     "le la les el los las un une una uno der die das den dem des du de da do dos et y e und i o ou au aux en im am",
     "ist est es al del von zu zum zur mit avec con per por para sur meine mein rang who that this his her its our",
     "your their my the a an of in on at by or and for to is was are be it he she we they i me him us them van sudo kg",
-    "bx",
+    "bx mom mum dad mama papa daddy mommy grandma grandpa granny nan",
 )
 _MONTHS = words(
     "january february march april may june july august september october november december",
@@ -50,6 +50,21 @@ _BEFORE_MONTH = re.compile(
     r"after|every|each)[ -]$",
     re.IGNORECASE,
 )
+_AFTER_MONTH = re.compile(
+    r" (?:release|report|numbers?|figures?|sales|results?|invoices?|rent|payroll|issue|edition|statements?|newsletter|"
+    r"meeting|deadline|holidays?|break|targets?|budget|forecast|bookings?|quarter|update|launch|bill|"
+    r"was our|is our)\b"
+)
+_STATES = re.compile(r" (?:is|was|were|are|will be|has been|and|looks?|saw|brought)\b")
+_ANY_MONTH = re.compile(
+    r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\b"
+)
+
+
+def _other_month(text: str, month: str) -> bool:
+    return any(match.group().lower() != month for match in _ANY_MONTH.finditer(text))
+
+
 _MEASURE = re.compile(
     r"(?<!\w)\d[\d.,]* ?(?:kg|g|mg|ml|l|km|cm|mm|m|h|min|ms|s|k|gb|mb|kb|tb|hz|w|kw|v|%|x|px|eur|usd|gbp)$",
     re.IGNORECASE,
@@ -70,7 +85,7 @@ def _plain_word(word: str, lexicon: dict[str, int], organisation: bool) -> bool:
 def _soft(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) -> bool:
     piece = text[start:end]
     words = re.findall(r"[^\W_]+", piece)
-    if sum(map(len, words)) < 2 or piece in _ABBREVIATIONS:
+    if sum(map(len, words)) < 2 or piece in _ABBREVIATIONS or (len(piece) >= 32 and any(map(is_digest, words))):
         return False
     low = [word.lower() for word in words]
     if _MEASURE.search(piece):
@@ -84,7 +99,11 @@ def _soft(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) 
             and (words[0].islower() or _opens(text, start))
         ):
             return False
-        if low[0] in _MONTHS and _BEFORE_MONTH.search(text[max(0, start - 10) : start]):
+        if low[0] in _MONTHS and (
+            _BEFORE_MONTH.search(text[max(0, start - 10) : start])
+            or _AFTER_MONTH.match(text, end)
+            or (_STATES.match(text, end) and _other_month(text, low[0]))
+        ):
             return False
     if all(word.islower() for word in words):
         return not all(_plain_word(word, lexicon, label == "ORG") or word in _FUNCTION_WORDS for word in low)
@@ -92,6 +111,7 @@ def _soft(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) 
 
 
 _SECRET_CUE = re.compile(r"(?:pass|pwd?\b|secret|token|key|cred|auth|log-?in|pin\b)[^\n]{0,30}$", re.IGNORECASE)
+_ALGORITHM = re.compile(r"(?:sha|md|aes|rsa|dsa|ecdsa|ed|base|utf|crc|hs|rs|es|ps|blake|argon)[-_]?\d{1,4}\w?", re.I)
 _LONGEST_SECRET = 120
 
 
@@ -108,7 +128,7 @@ def _secret(piece: str, before: str) -> bool:
         or len(piece) > _LONGEST_SECRET
     ):
         return False
-    if is_uuid(piece) or is_digest(piece) or is_example(piece):
+    if is_uuid(piece) or is_digest(piece) or is_example(piece) or _ALGORITHM.fullmatch(piece):
         return False
     letters, digits = any(c.isalpha() for c in piece), sum(c.isdigit() for c in piece)
     if re.fullmatch(r"[0-9a-f]{6,12}", piece):
@@ -124,16 +144,53 @@ def believable(text: str, start: int, end: int, label: str, lexicon: dict[str, i
         return _soft(text, start, end, label, lexicon)
     digits = sum(c.isdigit() for c in piece)
     if label == "PHONE":
-        return digits >= 5
+        return digits >= 5 and not _CLOCK.fullmatch(piece) and not _STATUS.search(text[max(0, start - 12) : start])
     if label == "ID":
+        if _THING.search(text[max(0, start - 24) : start]):
+            return False
         return digits >= (4 if piece.isdigit() else 2) and not is_uuid(piece) and not _PRESSURE.fullmatch(piece)
     if label == "SECRET":
         return _secret(piece, text[max(0, start - 40) : start])
     if label == "USERNAME":
-        return len(piece) > 1 and not piece.isdigit() and not is_digest(piece) and not _KEY_KIND.search(piece)
+        return (
+            len(piece) > 1
+            and not piece.isdigit()
+            and not is_digest(piece)
+            and not _KEY_KIND.search(piece)
+            and not _code(text, start, end)
+        )
     return any(c.isdigit() for c in piece) or len(piece) > 2
 
 
+# Seconds or milliseconds since 1970, and what a server answered.
+_CLOCK = re.compile(r"1\d{9}(?:\d{3})?")
+_STATUS = re.compile(r"HTTP/\d(?:\.\d)?\\?[\"'] $")
+_CODE_NAME = re.compile(
+    r"(?:java|javax|com|org|net|io|sun|kotlin|android|system|microsoft)\.[\w.]+|[\w.]*(?:Exception|Error)|"
+    r"[\w.]*[a-z]\.[a-z]+[A-Z]\w*(?:\.\w+)*|await|async|const|self|this|return|import|export|function|lambda|yield"
+)
+_QUERY = re.compile(r"\b(?:SELECT|UPDATE|DELETE|INSERT|MERGE)\b", re.I)
+
+
+def _code(text: str, start: int, end: int) -> bool:
+    """A class, a call, a keyword, or a column of a table that the query names: u.id where FROM users u stands."""
+    piece = text[start:end]
+    if _CODE_NAME.fullmatch(piece) or (text[end : end + 1] == "(" and "." in piece):
+        return True
+    alias, dot, _ = piece.partition(".")
+    if not dot or not _QUERY.search(text):
+        return False
+    return (
+        re.search(rf"\b(?:FROM|JOIN|UPDATE|INTO)\s+[\w.\"`]+\s+(?:AS\s+)?{re.escape(alias)}\b", text, re.I) is not None
+    )
+
+
+# Numbers of things and of norms, not of people.
+_THING = re.compile(
+    r"\b(?:parts?|sku|model|build|version|article|item|course|product|firmware|chapter|section|figure|table|rule|error|"
+    r"(?:exit|error|status) code|RFC|ISO|DIN)\s?(?:no\.?|number|nr\.?|is|[#:=]){0,2}\s{0,2}[\"'(]?$",
+    re.I,
+)
 _PRESSURE = re.compile(r"\d{2,3}/\d{2,3}")  # of blood
 _KEY_KIND = re.compile(r"^(?:ssh-|ecdsa-)?(?:ed25519|rsa|dss)$|@sha\d{3}$")
 EXTENDED = frozenset({"PERSON", "ORG", "USERNAME", "ID"})
@@ -183,9 +240,9 @@ def extend(text: str, start: int, end: int, label: str, lexicon: dict[str, int])
         joined = _whole_run(text, start, end)
         return joined if _LOGIN.fullmatch(text, *joined) else (start, end)
     before = _WORD_BEFORE.search(text[max(0, start - _LONGEST_NAME) : start])
-    if before and _name_like(before.group(1), lexicon):
+    if before and before.group(1)[0].isupper() and _name_like(before.group(1), lexicon):
         start -= len(before.group())
     after = _WORD_AFTER.match(text, end)
-    if after and _name_like(after.group(1), lexicon):
+    if after and after.group(1)[0].isupper() and _name_like(after.group(1), lexicon):
         end = after.end()
     return start, end

@@ -32,6 +32,8 @@ _STATEMENTS = re.compile(
     r"\bConvertTo-SecureString\s+(?:-\w+\s+)*[\"'`\\]{0,2}([^\s\"'`\\-][^\s\"'`\\]{3,80})|"
     r"\b(?:activation|licen[sc]e|product|serial|registration)[ _-]?(?:key|code)\s*[:=#]?\s*[\"']?"
     r"([A-Z0-9]{4,7}(?:-[A-Z0-9]{4,7}){2,8})\b|"
+    r"\b(?:pdo|mysqli(?:_connect)?|mysql_connect|pg_connect|getConnection)\(\s*[\"'][^\"'\n]{0,200}[\"'],\s*"
+    r"[\"'][^\"'\n]{1,60}[\"'],\s*[\"']([^\"'\n]{3,100})[\"']|"
     r"(?<![a-z])contribsys(?:__|\.)com[\"']?\s{0,2}[:=]\s{0,2}[\"']?([0-9a-f]{8}:[0-9a-f]{8})\b",
     re.IGNORECASE,
 )
@@ -65,7 +67,8 @@ _CODE_WORDS = words(
     "pin pincode passcode otp tan cvv cvc one code your",
 )
 _STATEMENT_WORDS = words(
-    "identified alter create convert activation license licence product serial registration contribsys",
+    "identified alter create convert activation license licence product serial registration contribsys pdo",
+    "mysqli mysql pg get connection",
 )
 _PAIR_WORDS = frozenset({"credential", "credentials", "login", "log", "user", "username", "account", "id"})
 _DEFAULTS = words(

@@ -16,6 +16,7 @@ _EMAIL = re.compile(
     r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+(?:xn--[a-z0-9-]{2,}|[^\W\d_]{2,24})\b",
     re.IGNORECASE,
 )
+_EMAIL_ENCODED = re.compile(r"(?<![\w.%+-])[\w.+-]{1,64}%40(?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,24}\b", re.I)
 _CARD = re.compile(r"(?<![\w.+@/-])[1-9](?:[ -]?\d){11,18}(?![\w@]|[.-]\d)")
 _IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}[ -]?\d{2}(?:[ -]?[A-Z0-9]){11,30}(?![^\W_])", re.IGNORECASE)
 _IP4 = re.compile(
@@ -28,6 +29,14 @@ _IP6 = re.compile(
 _MAC = re.compile(
     r"(?<![\w:-])(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![\w:-])|"
     r"(?<![\w.])(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}(?![\w.])",
+    re.IGNORECASE,
+)
+# This machine, every machine, and masks: they lead to nobody.
+_NOBODYS = frozenset({"127.0.0.1", "0.0.0.0", "255.255.255.255", "255.255.255.0"})  # noqa: S104 - nothing is bound
+_VERSION = re.compile(
+    r"(?:\b(?:version|ver|release|build|firmware)[ :=\"']{0,3}v?|"
+    r"\b(?:up|down)grad\w+ (?:[\w-]+ ){0,3}?(?:from|to) (?:v?[\d.]+ to )?v?|"
+    r"\b(?:Chrome|Chromium|CriOS|Edg\w?|OPR|Version|Electron|YaBrowser|SamsungBrowser|Firefox)/|(?<![A-Za-z])v)\Z",
     re.IGNORECASE,
 )
 _LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 255
@@ -73,6 +82,8 @@ _IBAN_WORDS = frozenset({"iban"})
 def emails(scan: Scan) -> Iterator[Span]:
     """E-mail addresses, also with letters beyond ASCII."""
     text, seen = scan.text, 0
+    if "%40" in text:
+        yield from _encoded_emails(text)
     at = text.find("@")
     while at >= 0:
         first = max(seen, at - _LONGEST_LOCAL)
@@ -83,6 +94,12 @@ def emails(scan: Scan) -> Iterator[Span]:
             yield Span(match.start(), match.end(), "EMAIL", "email")
         seen = max(seen, at + 1)
         at = text.find("@", seen)
+
+
+def _encoded_emails(text: str) -> Iterator[Span]:
+    """The same in an address line, where the sign is %40."""
+    for match in _EMAIL_ENCODED.finditer(text):
+        yield Span(match.start(), match.end(), "EMAIL", "email")
 
 
 def cards(scan: Scan) -> Iterator[Span]:
@@ -125,7 +142,7 @@ def ip_addresses(scan: Scan) -> Iterator[Span]:
     text = scan.text
     if text.count(".") > 2:
         for match in scan.at_numbers(_IP4):
-            if not text[: match.start()].rstrip(" :=\"'v").lower().endswith(("version", "ver", "release")):
+            if match.group() not in _NOBODYS and not _VERSION.search(text, max(0, match.start() - 60), match.start()):
                 yield Span(match.start(), match.end(), "IP", "ip.v4")
     if text.count(":") > 1:
         for match in _IP6.finditer(text):

@@ -11,7 +11,10 @@ from lancelot.redaction.rules.words import words
 
 __all__ = ["handles"]
 
-_HANDLE = re.compile(r"(?<![\w@./:+=-])@(?=[\w.]*[^\W\d])\w[\w.]{1,38}(?<!\.)(?![\w@]|\.\w|/\w| : )")
+_HANDLE = re.compile(
+    r"(?<![\w@./:+=-])@(?=[\w.]*[^\W\d])\w[\w.]{1,38}(?:-[\w-]{1,24})?(?<![.-])"
+    r"(?![\w@]|\.\w|/\w| : |\s{0,3}(?:\|\|)?=(?!=))"
+)
 # What follows an @ in code, style sheets and e-mail lists without naming a person.
 _NOT_A_PERSON = words(
     "param params return returns throws property override staticmethod classmethod media import charset keyframes",
@@ -26,12 +29,15 @@ _NAMED = re.compile(
     r"(?<![\w-])(?:user[ _-]?(?:name|id)?|user_login|log-?in(?:[ _]?name)?|uid|screen[ _]?name|nick(?:name|s)?|"
     r"handle|account[ _]name|owner|assignee|actor|sam_?account_?name|logged in as|log in as|login as|"
     r"signed in as|as user|"
-    r"(?:slack|discord|twitter|instagram|github|telegram|skype|chat|gamer ?tag|ign|psn|xbox)(?:[ _]?(?:id|"
+    r"(?:slack|discord|twitter|instagram|github|telegram|skype|chat|gamer ?tag|ign|psn|xbox|steam|twitch|"
+    r"snapchat|tiktok|reddit|mastodon|bluesky|wechat|battle\.?net|roblox|minecraft)(?:[ _]?(?:id|"
     r"name|handle|user(?:name)?))?)"
     r"[\"']?(?:\s{0,2}(?:=>|[:=]|\bis\b|\bwas\b)\s{0,2}|"
-    r"\s)[\"'`]?(?P<name>@?[A-Za-z][\w.-]{1,38}[A-Za-z0-9_])(?![\w@]|\.\w|\()",
+    r"\s)[\"'`]?(?P<name>@?[A-Za-z][\w.-]{1,38}[A-Za-z0-9_](?:#\d{4})?)(?![\w@]|\.\w|\()",
     re.IGNORECASE,
 )
+# Where people have names, and about which people write sentences.
+_PLATFORM = re.compile(r"(?:steam|twitch|snapchat|tiktok|reddit|mastodon|bluesky|wechat|battle|roblox|minecraft)", re.I)
 _AMBIENT = re.compile(
     r"(?<![\w/.])(?:/home/|/Users/|[A-Za-z]:\\{1,2}Users\\{1,2}|/var/mail/|"
     r"~)(?P<home>[A-Za-z][\w.-]{1,31})(?=[/\\\s\"':]|$)|"
@@ -45,7 +51,8 @@ _AMBIENT = re.compile(
 )
 _CUES = words(
     "user username userid login log uid screen nick nickname nicks handle account owner assignee actor sam logged",
-    "signed as slack discord twitter instagram github telegram skype chat gamer gamertag ign psn xbox",
+    "signed as slack discord twitter instagram github telegram skype chat gamer gamertag ign psn xbox steam twitch",
+    "snapchat tiktok reddit mastodon bluesky wechat battle battlenet roblox minecraft",
 )
 _HINTS = (
     "/home/",
@@ -95,9 +102,14 @@ _WORDS = words(
 )
 
 
+_KEYWORDS = words("await async new self this function lambda return req request ctx context session event props state")
+_COLUMNS = words("id user username name email owner login uid key value get data account_id user_id")
+
+
 def _nameable(name: str, sure: bool) -> bool:
     low = name.lstrip("@").lower()
-    if low in _WORDS or low in _HTML:
+    owner, dot, last = low.rpartition(".")
+    if low in _WORDS or low in _HTML or low in _KEYWORDS or owner in _KEYWORDS or (dot and last in _COLUMNS):
         return False
     # Without a sign between cue and name, a plain word is more likely the rest of the sentence.
     return sure or any(c.isdigit() or c in "_." for c in name[1:])
@@ -116,7 +128,7 @@ def handles(scan: Scan) -> Iterator[Span]:
         sure = any(sign in between for sign in ":=") or between.rstrip(" \"'`").lower().endswith(
             ("username is", "login is", "handle is", "name is", " as", "nickname is", "username", "screen name")
         )
-        if _nameable(match.group("name"), sure):
+        if _nameable(match.group("name"), sure and not _PLATFORM.match(text, match.start())):
             yield Span(start, end, "USERNAME", "username.cue")
     if not any(hint in text for hint in _HINTS) and not scan.has(_PLACES):
         return

@@ -25,15 +25,20 @@ _STRONG = (
     r"subscriber|enrollee|"
     r"(?:kranken)?versicherten?(?:nummer|nr)|versicherungs?nummer|sozialversicherungsnummer|kundennummer|"
     r"vertragsnummer|kontonummer|personalnummer|ausweis(?:nummer|nr)|numéro de sécurité sociale|n° de client|"
-    r"personnummer|cpr|cpf|cnpj|curp|rfc|dni|nie|nif|nir|bsn|egn|pesel|codice fiscale|personal (?:id|number)|"
+    r"personnummer|cpr|cpf|cnpj|curp|rfc|dni|nie|nif|nir|bsn|egn|pesel|codice fiscale|"
+    r"c\.f\.|p\.? ?iva|partita iva|siret|siren|orcid|cnp|"
+    r"companies house|asset tag|pnr|record locator|booking (?:ref(?:erence)?|code)|personal (?:id|number)|"
     r"bank account|acct|account|sort[ -]code|routing|aba|swift|bic|mandate|creditor id|pension|"
     r"vin|vehicle id\w*|imei|imsi|iccid|meid|device id|serial|plate|kennzeichen|number plate|registration(?: plate)?|"
     r"frequent[ -]flyer|loyalty|library card|membership|donor(?: card)?|badge|warrant card|chart|specimen|"
     r"sample id|accession|"
     r"encounter|hosp(?:ital|\.)? (?:number|no\.?|id)|case|claim|docket|certificate|permit|prescription|rx|ndc|"
     r"patient id|"
-    r"beneficiary id|claimant|payroll|reference|codice (?:cliente|paziente)|num[eé]ro (?:de )?client|"
-    r"n[uú]mero de (?:cliente|socio|afiliado)|[^\W\d_]{3,20}(?:nummer|nr\b\.?)|aktenzeichen"
+    r"beneficiary id|claimant|payroll|reference|codice (?:cliente|paziente)|"
+    r"num[eé]ro (?:de |d['’])?(?:client|dossier|contrat|compte|adh[eé]rent|allocataire|"
+    r"immatriculation|police|sinistre|patient|locataire)|"
+    r"n[uú]mero d[eo] (?:cliente|socio|afiliado|p[oó]liza|expediente|contrato|cuenta|utente|processo|conta)|"
+    r"[^\W\d_]{3,20}(?:nummer|nr\b\.?)|aktenzeichen"
 )
 # These need a word such as number or id, or a sign, between them and the value.
 _WEAK = (
@@ -51,7 +56,7 @@ _NUMBER = (
 )
 _LINK = (
     r"(?:[ \t]{0,2}(?:\([a-z]{2,12}\)|is|was|are|of|as|:|=|#|–|—|-(?=\s)|\(|\"|'|\\\"|№|n°|ending in|"
-    r"ends? with|ist|est|es)){0,4}"
+    r"ends? with|ist|est|es|è|é|är|er|jest|sono|son|lautet|le|la|die|der|das|o|el)){0,4}"
 )
 _SERIAL = (
     r"(?=[A-Za-z]{0,8}[-/_.:]?[A-Za-z]{0,8}[-/_.:]?\d|[A-Za-z]{2,8}[-/][A-Za-z0-9]{1,6}[-/]?\d)"
@@ -93,6 +98,7 @@ _STRONG_STARTS = words(
     "account sort routing aba swift bic mandate creditor pension vin vehicle imei imsi iccid meid device serial plate",
     "kennzeichen number registration frequent loyalty library membership donor badge warrant chart specimen sample",
     "accession encounter hosp hospital reference payroll aktenzeichen codice número numero",
+    "iva partita siret siren orcid cnp companies asset pnr record booking c p",
     "case claim docket certificate permit prescription rx ndc patient claimant steuer",
     "steuerid ausweisnr versichertennr",
 )

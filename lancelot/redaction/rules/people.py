@@ -1,4 +1,4 @@
-"""Names in Chinese, Japanese and Korean, where no blank shows a word."""
+"""Names of passengers as tickets write them; names in Chinese, Japanese and Korean, where no blank shows a word."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lancelot.redaction.rules.scan import Scan
 
 __all__ = ["people"]
 
+_PASSENGER = re.compile(r"(?<![\w/])([A-Z]{2,20}/[A-Z]{2,20}(?: [A-Z]{2,20})?) ?(?:MR|MRS|MS|MSTR|MISS|DR)\b")
 _HAN = "\u4e00-\u9fff"
 _EAST_ASIAN = re.compile(r"[\u4e00-\u9fff\uac00-\ud7a3]")
 _INTRODUCED = re.compile(
@@ -52,7 +53,10 @@ _NOT_NAMED = frozenset(
 
 
 def people(scan: Scan) -> Iterator[Span]:
-    """Names of people; label PERSON, rule person.cue."""
+    """Names of people; label PERSON, rules person.cue and person.ticket."""
+    if "/" in scan.text:
+        for match in _PASSENGER.finditer(scan.text):
+            yield Span(*match.span(1), "PERSON", "person.ticket")
     if scan.text.isascii() or not _EAST_ASIAN.search(scan.text):
         return
     for pattern in (_INTRODUCED, _ADDRESSED):
