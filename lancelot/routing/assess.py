@@ -15,7 +15,7 @@ from lancelot.routing.conversation import follow_up
 from lancelot.routing.features import Features
 from lancelot.routing.outcomes import Prior
 from lancelot.routing.policy import RoutingPolicy
-from lancelot.routing.rules import fired, rule_book
+from lancelot.routing.rules import Looked, fired, rule_book
 from lancelot.routing.score import Score, score
 
 __all__ = ["assess", "assess_features"]
@@ -69,8 +69,9 @@ def assess_features(
 ) -> Assessment:
     """The same, of features counted already."""
     policy = config or RoutingPolicy()
-    staying = _keep_local(features, redactions or {}, keep_local, policy)
-    risk, risk_reasons = _risk(features, policy)
+    looked = Looked(features)
+    staying = _keep_local(features, looked, redactions or {}, keep_local, policy)
+    risk, risk_reasons = _risk(features, looked, policy)
     state = follow_up(features)
     judged = score(
         features,
@@ -113,9 +114,11 @@ def assess_features(
     )
 
 
-def _keep_local(features: Features, redactions: Mapping[str, int], asked: bool, policy: RoutingPolicy) -> list[str]:
+def _keep_local(
+    features: Features, looked: Looked, redactions: Mapping[str, int], asked: bool, policy: RoutingPolicy
+) -> list[str]:
     staying = ["the caller asks that this is not sent out"] if asked else []
-    staying += [f"{rule.name}: {rule.reason}" for rule in fired(rule_book().keep_local, features)]
+    staying += [f"{rule.name}: {rule.reason}" for rule in fired(rule_book().keep_local, looked)]
     staying += [f"{rule.name}: {rule.reason}" for rule in policy.keep_local if rule.pattern.search(features.full)]
     blocked = sorted(label for label in redactions if label in policy.blocked_labels and redactions[label])
     if blocked:
@@ -123,8 +126,8 @@ def _keep_local(features: Features, redactions: Mapping[str, int], asked: bool, 
     return staying
 
 
-def _risk(features: Features, policy: RoutingPolicy) -> tuple[Risk, list[str]]:
-    found = [(rule.level, f"{rule.name}: {rule.reason}") for rule in fired(rule_book().risk, features)]
+def _risk(features: Features, looked: Looked, policy: RoutingPolicy) -> tuple[Risk, list[str]]:
+    found = [(rule.level, f"{rule.name}: {rule.reason}") for rule in fired(rule_book().risk, looked)]
     found += [
         (rule.level, f"{rule.name}: {rule.reason}") for rule in policy.risk_rules if rule.pattern.search(features.full)
     ]

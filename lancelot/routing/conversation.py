@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
-
 from lancelot.routing.features import Features, words_of
+from lancelot.routing.phrases import Phrase
 
 __all__ = ["follow_up"]
 
 _THING = r"(?:answer|fix|code|explanation|response|solution|advice|reply)"
 _BAD = r"(?:wrong|incorrect|not (?:right|correct|working|true)|bad|useless|false|broken)"
-_WRONG = re.compile(
+_WRONG = Phrase(
     rf"\b(?:(?:that|this|it|your (?:\w+ ){{0,2}}{_THING}|the previous (?:\w+ )?{_THING}|that {_THING})"
     rf"(?:\s+(?:is|was|are|were|['’]s))?\s+(?:(?:still|completely|totally|just|also)\s+)?{_BAD}"
     r"|(?:still|again)\s+(?:wrong|incorrect|broken|failing|fails|crashes|throws|raises|not working|doesn['’]?t)"
     r"|you (?:got|have|had|did) (?:this|that|it) wrong|you(?: are|['’]re) wrong|not what i (?:asked|meant|wanted)"
     r"|try again|did(?: not|n['’]t) (?:solve|fix|help|work)|wrong again|previous \w+ (?:is|was) wrong)"
 )
-_ANGRY = re.compile(
+_ANGRY = Phrase(
     r"\b(?:useless|ridiculous|terrible|stupid|wtf|garbage|idiot|fed up|waste of time|seriously\?"
     r"|for the (?:second|third|last) time)\b"
 )

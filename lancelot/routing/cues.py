@@ -5,13 +5,13 @@ They judge what the learned scorer has never seen. Each cue is worth so many ste
 
 from __future__ import annotations
 
-import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from lancelot.routing.features import Features
+from lancelot.routing.phrases import Phrase
 
 __all__ = ["Cue", "cues", "read_cues"]
 
@@ -28,7 +28,7 @@ class Cue:
     weight: float
     words: frozenset[str]
     triggers: frozenset[str]
-    pattern: re.Pattern[str] | None
+    pattern: Phrase | None
     substrings: tuple[str, ...]
 
     def fires(self, words: frozenset[str], lowered: str, *, foreign: bool) -> bool:
@@ -51,7 +51,7 @@ def read_cues() -> tuple[Cue, ...]:
             float(one["weight"]),
             frozenset(one.get("words", "").split()),
             frozenset(one.get("triggers", "").split()),
-            re.compile(one["pattern"]) if "pattern" in one else None,
+            Phrase(one["pattern"]) if "pattern" in one else None,
             tuple(one.get("substrings", ())),
         )
         for one in data["cue"]

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lancelot.routing.features import Features
-from lancelot.routing.rules import fired, rule_book
+from lancelot.routing.rules import Looked, fired, rule_book
 from lancelot.routing.score import score
 from lancelot.routing.scorer import PRIOR_POWER, SIGNALS, TEMPERATURE, Scorer, signal_row
 from lancelot.routing.vectors import (
@@ -302,7 +302,7 @@ def cross_validate(rows: Rows, say: Callable[[str], None] = print) -> dict[str, 
         for index in np.flatnonzero(rows.fold == fold):
             found["gain"][index] = model.gain(rows.prompts[index])
             features = Features.of_text(rows.prompts[index])
-            risk = "high" if any(rule.level == "high" for rule in fired(rule_book().risk, features)) else "low"
+            risk = "high" if any(rule.level == "high" for rule in fired(rule_book().risk, Looked(features))) else "low"
             found["score"][index] = score(features, learned=model, risk=risk).deep
         say(f"fold {fold + 1} of {FOLDS}")
     for fold in range(FOLDS):

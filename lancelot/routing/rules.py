@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from lancelot.routing.features import Features, words_of
+from lancelot.routing.phrases import Phrase
 
-__all__ = ["RuleBook", "WordRule", "fired", "forms", "rule_book"]
+__all__ = ["Looked", "RuleBook", "WordRule", "fired", "forms", "rule_book"]
 
 STEM: Final = 6  # letters
 SHORT: Final = 400  # characters up to which a text is not taken apart
@@ -26,31 +27,28 @@ _SCRIPT = re.compile("[\u0370-\u1fff\u2e80-\uffff]")
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
-class Looked(NamedTuple):
-    """A request as the rules see it.
+class Looked:
+    """A request as the rules see it, taken apart once for all of them and no further than they ask.
 
     Attributes:
-        lowered, vocabulary, beginnings: its text, its words, and their first letters.
-        sentences: each different sentence with its words; one for all of a short text.
+        lowered, vocabulary: its text and its words.
         foreign: it may not be English. scripts: it holds other letters than Latin ones.
     """
 
-    lowered: str
-    vocabulary: frozenset[str]
-    beginnings: set[str]
-    sentences: list[tuple[str, frozenset[str]]]
-    foreign: bool
-    scripts: bool
+    def __init__(self, features: Features) -> None:
+        self.lowered, self.vocabulary, self.foreign = features.full.lower(), features.vocabulary, features.foreign
+        self.scripts = self.foreign and not self.lowered.isascii() and _SCRIPT.search(self.lowered) is not None
+        self._words: dict[str, frozenset[str]] = {}
 
-    @classmethod
-    def of(cls, features: Features) -> Looked:
-        """Take a request apart once, for all rules."""
-        lowered, words, foreign = features.full.lower(), features.vocabulary, features.foreign
-        sentences = [(lowered, words)]
-        if len(lowered) > SHORT:
-            sentences = [(one, frozenset(words_of(one))) for one in dict.fromkeys(_SENTENCE.split(lowered))]
-        scripts = foreign and not lowered.isascii() and _SCRIPT.search(lowered) is not None
-        return cls(lowered, words, {word[:STEM] for word in words}, sentences, foreign, scripts)
+    @cached_property
+    def beginnings(self) -> set[str]:
+        """The first letters of its words."""
+        return {word[:STEM] for word in self.vocabulary}
+
+    @cached_property
+    def sentences(self) -> list[str]:
+        """Each different sentence; a short text is one."""
+        return [self.lowered] if len(self.lowered) <= SHORT else list(dict.fromkeys(_SENTENCE.split(self.lowered)))
 
     def near(self, triggers: frozenset[str] | None) -> str:
         """The sentences with one of the triggers, a line each; what no phrase can match is left out."""
@@ -58,7 +56,16 @@ class Looked(NamedTuple):
             return self.lowered
         if self.vocabulary.isdisjoint(triggers):
             return ""
-        return "\n".join(one for one, words in self.sentences if not words.isdisjoint(triggers))
+        if len(self.sentences) == 1:
+            return self.lowered
+        there = self.vocabulary & triggers
+        return "\n".join(one for one in self.sentences if not there.isdisjoint(self._words_of(one)))
+
+    def _words_of(self, sentence: str) -> frozenset[str]:
+        words = self._words.get(sentence)
+        if words is None:
+            words = self._words[sentence] = frozenset(words_of(sentence))
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +89,23 @@ class WordRule:
     groups: tuple[tuple[frozenset[str], ...], ...] = ()
     stems: frozenset[str] = frozenset()
     triggers: frozenset[str] | None = None
-    phrases: tuple[re.Pattern[str], ...] = ()
-    elsewhere: re.Pattern[str] | None = None
-    scripts: re.Pattern[str] | None = None
+    phrases: tuple[Phrase, ...] = ()
+    elsewhere: tuple[Phrase, ...] = ()
+    scripts: tuple[Phrase, ...] = ()
 
     def fires(self, looked: Looked) -> bool:
         """True when the rule holds for the request."""
         vocabulary = looked.vocabulary
         if any(all(not vocabulary.isdisjoint(words) for words in group) for group in self.groups):
             return True
-        if not self.stems.isdisjoint(looked.beginnings):
+        if self.stems and not self.stems.isdisjoint(looked.beginnings):
             return True
         text = looked.near(self.triggers) if self.phrases else ""
         if text and any(phrase.search(text) for phrase in self.phrases):
             return True
-        if self.elsewhere is not None and looked.foreign and self.elsewhere.search(looked.lowered):
+        if looked.foreign and any(phrase.search(looked.lowered) for phrase in self.elsewhere):
             return True
-        return self.scripts is not None and looked.scripts and self.scripts.search(looked.lowered) is not None
+        return looked.scripts and any(phrase.search(looked.lowered) for phrase in self.scripts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +141,8 @@ def rule_book() -> RuleBook:
     )
 
 
-def fired(rules: tuple[WordRule, ...], features: Features) -> list[WordRule]:
+def fired(rules: tuple[WordRule, ...], looked: Looked) -> list[WordRule]:
     """The rules that hold, in the table's order."""
-    looked = Looked.of(features)
     return [rule for rule in rules if rule.fires(looked)]
 
 
@@ -171,7 +177,7 @@ def _rule(data: dict[str, Any], elsewhere: dict[str, list[str]]) -> WordRule:
         groups=tuple(tuple(forms(words) for words in group) for group in data.get("groups", ())),
         stems=frozenset(data.get("stems", "").split()),
         triggers=forms(data["triggers"]) if "triggers" in data else None,
-        phrases=tuple(re.compile(pattern) for pattern in data.get("phrases", ())),
-        elsewhere=re.compile("|".join(latin)) if latin else None,
-        scripts=re.compile("|".join(scripts)) if scripts else None,
+        phrases=tuple(map(Phrase, data.get("phrases", ()))),
+        elsewhere=tuple(map(Phrase, latin)),
+        scripts=tuple(map(Phrase, scripts)),
     )

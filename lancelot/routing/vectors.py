@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,28 +47,41 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall(text[:READ].lower())
 
 
+class _Code(NamedTuple):
+    """A word as bytes, its CRC-32, and the CRC-32 of the word and a joint, from which a pair's is worked out."""
+
+    encoded: bytes
+    crc: int
+    joined: int
+
+
+@lru_cache(maxsize=16_384)
+def _code(word: str) -> _Code:
+    encoded = word.encode("utf-8", "surrogatepass")
+    return _Code(encoded, zlib.crc32(encoded), zlib.crc32(encoded + b"_"))
+
+
 def hashed(words: Sequence[str]) -> NDArray[np.int64]:
     """Sorted distinct places (0..DIMENSIONS-1) of words, word pairs, the first two and the last two words."""
-    found = set(words)
-    found.update(map("_".join, pairwise(words)))
-    found.update(("^" + " ".join(words[:1]), "^" + " ".join(words[:2]), "$" + " ".join(words[-2:])))
     crc = zlib.crc32
-    return np.array(sorted({crc(one.encode("utf-8", "surrogatepass")) % DIMENSIONS for one in found}), dtype=np.int64)
+    encoded, own, joined = zip(*map(_code, words), strict=True) if words else ((), (), ())
+    found = set(own)
+    found.update(map(crc, encoded[1:], joined))
+    found.update(crc(end) for end in (b"^" + b" ".join(encoded[:1]), b"^" + b" ".join(encoded[:2])))
+    found.add(crc(b"$" + b" ".join(encoded[-2:])))
+    return np.unique(np.fromiter(found, np.int64, len(found)) % DIMENSIONS)
 
 
-def word_bits(words: Sequence[str]) -> NDArray[np.int64]:
+def word_bits(words: Iterable[str]) -> NDArray[np.int64]:
     """Places (0..VOCABULARY-1) of the distinct words of letters, for the map of words that were ever seen."""
-    crc = zlib.crc32
-    return np.array(
-        [crc(one.encode("utf-8", "surrogatepass")) % VOCABULARY for one in set(words) if one.isalpha()], dtype=np.int64
-    )
+    return np.array([_code(one).crc % VOCABULARY for one in set(words) if one.isalpha()], dtype=np.int64)
 
 
 def dense_row(text: str, words: Sequence[str]) -> NDArray[np.float64]:
     """The measurements named in DENSE, not yet standardised."""
     text = text[:READ]
-    letters = [word for word in words if word.isalpha()]
-    numbers = [word for word in words if word.isdecimal()]
+    letters = list(filter(str.isalpha, words))
+    numbers = list(filter(str.isdecimal, words))
     known = set(words)
     log = math.log1p
     stripped = text.rstrip()
