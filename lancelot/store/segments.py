@@ -8,8 +8,9 @@ before the first are in the file's metadata. The file's own SHA-256 is noted out
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -56,6 +57,7 @@ SCHEMA = pa.schema(
 UNIQUE = ("id", "request_id", "parent_id", "sent_sha256")  # a dictionary would only cost space
 DELTA = ("n", "time", "redaction_us", "decision_us", "provider_us", "first_token_us", "total_us", "check")
 FORMAT = b"1"
+PART = 1_000  # lines turned into columns at a time: their Python objects are most of what sealing needs
 NOTED = b"noted"  # in the metadata of files whose hash is noted in journal.seals
 NEEDED = (b"first_prev", b"last_hash", b"first_n", b"last_n")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -76,34 +78,55 @@ def seal(source: Path, target: Path, *, disk: Disk | None = None) -> bool:
     A broken segment stays as it is: sealing must not tidy evidence away. The source is not removed (readers of other
     processes may be in it).
     """
-    lines: list[Line] = []
-    for _, raw in read_lines(source):
-        line = split_line(raw)
-        if line is None or (lines and (line.n != lines[-1].n + 1 or line.prev != lines[-1].hash)):
-            return False
-        lines.append(line)
-    if not lines:
+    try:
+        write_sealed(_linked(source), target, disk=disk)
+    except _Unlinked:
         return False
-    write_sealed(lines, target, disk=disk)
     return True
 
 
-def write_sealed(lines: Sequence[Line], target: Path, *, disk: Disk | None = None) -> None:
-    """Write consecutive lines as a sealed segment: temporary name, fsync, rename, fsync of the folder.
+def write_sealed(lines: Iterable[Line], target: Path, *, disk: Disk | None = None) -> None:
+    """Write consecutive lines (one at least) as a sealed segment: temporary name, fsync, rename, fsync of the folder.
 
     Before the rename the file's hash is noted in the folder above the target's, where the head is.
     """
-    table = _table(lines).replace_schema_metadata(
+    parts, first, last = [], None, None
+    source = iter(lines)
+    while part := list(itertools.islice(source, PART)):
+        first, last = first or part[0], part[-1]
+        parts.append(_table(part))
+    assert first is not None
+    assert last is not None
+    table = pa.concat_tables(parts).replace_schema_metadata(
         {
             b"lancelot_format": FORMAT,
-            b"first_prev": lines[0].prev.encode(),
-            b"last_hash": lines[-1].hash.encode(),
-            b"first_n": str(lines[0].n).encode(),
-            b"last_n": str(lines[-1].n).encode(),
+            b"first_prev": first.prev.encode(),
+            b"last_hash": last.hash.encode(),
+            b"first_n": str(first.n).encode(),
+            b"last_n": str(last.n).encode(),
             NOTED: b"yes",
         }
     )
     _write_table(table, target, disk or Disk(), noted=True)
+    del parts, table
+    pa.default_memory_pool().release_unused()  # sealing is rare: until the next time the memory is for others
+
+
+class _Unlinked(Exception):
+    """The lines of a segment are not one chain, or there are none."""
+
+
+def _linked(source: Path) -> Iterator[Line]:
+    """The lines of an open segment; raises _Unlinked where one does not follow the one before."""
+    last: Line | None = None
+    for _, raw in read_lines(source):
+        line = split_line(raw)
+        if line is None or (last is not None and (line.n != last.n + 1 or line.prev != last.hash)):
+            raise _Unlinked
+        yield line
+        last = line
+    if last is None:
+        raise _Unlinked
 
 
 def as_sealed(path: Path, seals: Seals) -> bool | None:
