@@ -25,7 +25,6 @@ DatabaseError: TypeAlias = duckdb.Error
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,  # nothing is fetched from anywhere
     "autoload_known_extensions": False,
-    "checkpoint_threshold": "4MB",  # what is not in the file yet is kept in memory, and read again at the next start
     "memory_limit": "1GB",
     "threads": 2,
 }
