@@ -12,7 +12,7 @@ import re
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -176,24 +176,41 @@ class LineTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One request; the response's body is read from its stream."""
         timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
-        message = encode_request(request.method, request.url.raw_path, request.headers.raw, await request.aread())
+        head, stream = await self.exchange(
+            request.method, request.url, request.headers.raw, await request.aread(), timeouts
+        )
+        extensions = {"http_version": b"HTTP/1.1", "reason_phrase": head.reason}
+        return httpx.Response(head.status, headers=head.headers, stream=stream, extensions=extensions)
+
+    async def exchange(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: list[tuple[bytes, bytes]],
+        content: bytes,
+        timeouts: Mapping[str, float | None],
+    ) -> tuple[Head, httpx.AsyncByteStream]:
+        """The same without httpx's objects: the answer's head, and its body as it comes in; close the stream.
+
+        Raises:
+            httpx.HTTPError: or one of its kin.
+        """
+        message = encode_request(method, url.raw_path, headers, content)
         pool = self._pool()
         await self._enter(pool, timeouts.get("pool"))
-        origin = _origin(request.url)
         line: _Line | None = None
         try:
+            origin = _origin(url)
             line = pool.take(origin, self._idle_s) or await self._connect(origin, timeouts.get("connect"))
             line.send(message)
             head = await _read_head(line, timeouts.get("read"))
-            body = Body(head, request.method)
+            body = Body(head, method)
         except BaseException:
             if line is not None:
                 line.close()
             pool.room.release()
             raise
-        stream = _Stream(self, pool, origin, line, body, timeouts.get("read"))
-        extensions = {"http_version": b"HTTP/1.1", "reason_phrase": head.reason}
-        return httpx.Response(head.status, headers=head.headers, stream=stream, extensions=extensions)
+        return head, _Stream(self, pool, origin, line, body, timeouts.get("read"))
 
     async def aclose(self) -> None:
         self._pool().close()

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from lancelot.providers.base import Deadline
+from lancelot.providers.doors import Opened
 from lancelot.providers.failures import network_failure
 from lancelot.providers.sse import Event, EventParser
 
@@ -20,19 +21,28 @@ class Reply:
     """A whole answer: decoded JSON, the hash of what was sent, and milliseconds to the first byte."""
 
     body: Any
-    headers: httpx.Headers
-    sent_sha256: str | None
+    opened: Opened
     sent_bytes: int
     first_byte_ms: float
+
+    @property
+    def headers(self) -> httpx.Headers:
+        """The answer's headers."""
+        return self.opened.headers
+
+    @property
+    def sent_sha256(self) -> str | None:
+        """Hex SHA-256 of the bytes that left."""
+        return self.opened.sent_sha256
 
 
 class Live:
     """A streamed answer: call `events()` until it gives None."""
 
-    def __init__(self, response: httpx.Response, deadline: Deadline, sent_sha256: str | None) -> None:
-        self.sent_sha256 = sent_sha256
-        self.headers = response.headers
-        self._pieces = response.aiter_bytes()
+    def __init__(self, opened: Opened, deadline: Deadline) -> None:
+        self.sent_sha256 = opened.sent_sha256
+        self.headers = opened.headers
+        self._pieces = opened.body
         self._deadline = deadline
         self._parser = EventParser()
         self._ended = False

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.request import getproxies
+from typing import Any
 
 import httpx
 import orjson
@@ -19,16 +17,14 @@ from lancelot.chat import ChatRequest
 from lancelot.config import checked_base_url
 from lancelot.errors import ProviderAuth, ProviderError, ProviderMalformed, ProviderTimeout, ProviderUnreachable
 from lancelot.providers.base import Deadline
+from lancelot.providers.doors import ClientDoor, Door, Opened, new_door
 from lancelot.providers.failures import Failure, http_failure, may_retry, network_failure
-from lancelot.providers.line import LineTransport
 from lancelot.providers.replies import Live, Reply
 from lancelot.redaction.redactor import RedactedRequest, require_redacted
 
-__all__ = ["BaseUrl", "Live", "Reply", "Retry", "Wire", "new_client", "sealed_chat"]
+__all__ = ["BaseUrl", "Live", "Reply", "Retry", "Wire", "sealed_chat"]
 
 BaseUrl = str | Callable[[], str | None] | None
-GUARD: Final = "lancelot_redacted"
-SEAL: Final = "lancelot_sent_sha256"
 MAX_ANSWER = 64_000_000  # bytes; more is no chat answer
 CONNECT_S = 10.0
 
@@ -53,42 +49,11 @@ class Retry:
         return jitter if asked is None else asked + jitter * 0.1
 
 
-async def _seal(request: httpx.Request) -> None:
-    """Runs inside httpx for every request just before it goes to the transport: no body without a RedactedRequest."""
-    if request.method == "GET" and not request.content:
-        return
-    require_redacted(request.extensions.get(GUARD))
-    request.extensions[SEAL] = hashlib.sha256(request.content).hexdigest()
-
-
 def sealed_chat(request: RedactedRequest) -> ChatRequest:
     """The chat of a RedactedRequest; anything else is refused here already (its seal is checked at the door)."""
     if type(request) is not RedactedRequest:
         require_redacted(request)
     return request.chat
-
-
-class _Direct(httpx.AsyncClient):
-    """httpx's client without what an API needs none of (cookies, redirects, auth flows): a third of its time a call."""
-
-    def __init__(self) -> None:
-        self._line = LineTransport()
-        super().__init__(transport=self._line, follow_redirects=False)
-
-    async def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
-        for hook in self.event_hooks["request"]:
-            await hook(request)
-        response = await self._line.handle_async_request(request)
-        response.request = request
-        return response
-
-
-def new_client() -> httpx.AsyncClient:
-    """A pooled client: TLS verified, proxies and CA bundle from the environment, redirects never followed."""
-    if any(getproxies().get(scheme) for scheme in ("http", "https", "all")):
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30.0)
-        return httpx.AsyncClient(limits=limits, follow_redirects=False, trust_env=True)
-    return _Direct()
 
 
 class Wire:
@@ -114,11 +79,9 @@ class Wire:
         self._headers = _checked_headers(headers)
         self._explain = explain
         self._retry = retry or Retry()
-        self._client = client
+        self._door: Door | None = None if client is None else ClientDoor(client)
         self._own = client is None
         self._urls: dict[str, httpx.URL] = {}
-        if client is not None:
-            _install(client)
 
     async def post(self, request: RedactedRequest, path: str, body: Mapping[str, Any], deadline: Deadline) -> Reply:
         """Send a redacted request and read the whole JSON answer.
@@ -127,28 +90,29 @@ class Wire:
             ProviderError: or one of its kin; nothing else, besides what require_redacted raises.
         """
         content = orjson.dumps(body)
-        response, began = await self._call("POST", path, content, request, deadline, stream=False)
-        return await self._whole(response, began, deadline, len(content))
+        opened, began = await self._call("POST", path, content, request, deadline, stream=False)
+        return await self._whole(opened, began, deadline, len(content))
 
     async def get(self, path: str, deadline: Deadline) -> Reply:
         """Read a JSON document; no body is sent."""
-        response, began = await self._call("GET", path, b"", None, deadline, stream=False)
-        return await self._whole(response, began, deadline, 0)
+        opened, began = await self._call("GET", path, b"", None, deadline, stream=False)
+        return await self._whole(opened, began, deadline, 0)
 
     @asynccontextmanager
     async def stream(
         self, request: RedactedRequest, path: str, body: Mapping[str, Any], deadline: Deadline
     ) -> AsyncIterator[Live]:
         """Send a redacted request, read its answer as server-sent events; leaving the block closes the connection."""
-        response, began = await self._call("POST", path, orjson.dumps(body), request, deadline, stream=True)
+        opened, began = await self._call("POST", path, orjson.dumps(body), request, deadline, stream=True)
         try:
-            kind = response.headers.get("content-type", "")
+            live = Live(opened, deadline)
+            kind = live.headers.get("content-type", "")
             if "json" in kind or "html" in kind:  # an error, or a page of somebody in between
-                reply = await self._whole(response, began, deadline, 0)
+                reply = await self._whole(opened, began, deadline, 0)
                 raise self.failed(200, reply.headers, reply.body)
-            yield Live(response, deadline, response.request.extensions.get(SEAL))
+            yield live
         finally:
-            await response.aclose()
+            await opened.close()
 
     def failed(self, status: int, headers: Mapping[str, str], body: Any) -> ProviderError:
         """The error in a body; a body of status 200 that holds no error is malformed."""
@@ -158,25 +122,25 @@ class Wire:
         return http_failure(failure)
 
     async def aclose(self) -> None:
-        if self._own and self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        if self._own and self._door is not None:
+            await self._door.aclose()
+            self._door = None
 
     async def _call(
         self, method: str, path: str, content: bytes, guard: Any, deadline: Deadline, *, stream: bool
-    ) -> tuple[httpx.Response, float]:
-        """One call with its retries; the response's headers are there, its body is not read yet."""
+    ) -> tuple[Opened, float]:
+        """One call with its retries; the answer's headers are there, its body is not read yet."""
         attempt = 0
         while True:
             attempt += 1
             headers: Mapping[str, str] = {}
             began = time.perf_counter()
             try:
-                response = await self._once(method, path, content, guard, deadline, stream=stream)
-                if response.status_code == 200:
-                    return response, began
-                headers = response.headers
-                problem = self.failed(response.status_code, headers, await _error_body(response, deadline))
+                opened = await self._once(method, path, content, guard, deadline, stream=stream)
+                if opened.status == 200:
+                    return opened, began
+                headers = opened.headers
+                problem = self.failed(opened.status, headers, await _error_body(opened, deadline))
             except ProviderError as failure:
                 problem = failure
             if attempt > self._retry.times or not may_retry(problem, headers):
@@ -188,40 +152,32 @@ class Wire:
 
     async def _once(
         self, method: str, path: str, content: bytes, guard: Any, deadline: Deadline, *, stream: bool
-    ) -> httpx.Response:
+    ) -> Opened:
         left = deadline.left()
         if left <= 0:
             raise ProviderTimeout()
-        if self._client is None:
-            self._client = new_client()
-            _install(self._client)
+        if self._door is None:
+            self._door = new_door()
         headers = dict(self._headers)
         if content:
             headers["content-type"] = "application/json"
         if stream:
             headers["accept"] = "text/event-stream"
-        timeout = {"connect": min(CONNECT_S, left), "read": left, "write": left, "pool": left}
-        request = httpx.Request(
-            method,
-            self._url(path),
-            headers=headers,
-            content=content or None,
-            extensions={"timeout": timeout, GUARD: guard},
-        )
+        timeouts = {"connect": min(CONNECT_S, left), "read": left, "write": left, "pool": left}
         try:
             async with asyncio.timeout(left):
-                return await self._client.send(request, stream=True, follow_redirects=False)
+                return await self._door.send(method, self._url(path), headers, content, guard, timeouts)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as problem:
             raise network_failure(problem) from None
 
-    async def _whole(self, response: httpx.Response, began: float, deadline: Deadline, sent: int) -> Reply:
+    async def _whole(self, opened: Opened, began: float, deadline: Deadline, sent: int) -> Reply:
         first_byte_ms = (time.perf_counter() - began) * 1000
-        content = await _read(response, deadline, MAX_ANSWER)
+        content = await _read(opened, deadline, MAX_ANSWER)
         try:
             body = orjson.loads(content)
         except orjson.JSONDecodeError:
-            raise ProviderMalformed(upstream_status=response.status_code) from None
-        return Reply(body, response.headers, response.request.extensions.get(SEAL), sent, first_byte_ms)
+            raise ProviderMalformed(upstream_status=opened.status) from None
+        return Reply(body, opened, sent, first_byte_ms)
 
     def _url(self, path: str) -> httpx.URL:
         base = self._base_url() if callable(self._base_url) else self._base_url
@@ -242,12 +198,6 @@ class Wire:
         return url
 
 
-def _install(client: httpx.AsyncClient) -> None:
-    hooks = client.event_hooks
-    if _seal not in hooks["request"]:
-        client.event_hooks = {**hooks, "request": [*hooks["request"], _seal]}
-
-
 def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     checked = {"accept": "application/json", "accept-encoding": "gzip, deflate", "user-agent": "lancelot"}
     for name, value in headers.items():
@@ -257,12 +207,12 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return checked
 
 
-async def _read(response: httpx.Response, deadline: Deadline, limit: int) -> bytes:
+async def _read(opened: Opened, deadline: Deadline, limit: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(deadline.left()):
-            async for piece in response.aiter_bytes():
+            async for piece in opened.body:
                 pieces.append(piece)
                 size += len(piece)
                 if size > limit:
@@ -270,13 +220,13 @@ async def _read(response: httpx.Response, deadline: Deadline, limit: int) -> byt
     except (TimeoutError, httpx.HTTPError) as problem:
         raise network_failure(problem, answered=True) from None
     finally:
-        await response.aclose()
+        await opened.close()
     return b"".join(pieces)
 
 
-async def _error_body(response: httpx.Response, deadline: Deadline) -> Any:
+async def _error_body(opened: Opened, deadline: Deadline) -> Any:
     """The decoded body of an error answer; None when it is no JSON (an HTML page, say) or broke off."""
     try:
-        return orjson.loads(await _read(response, deadline, 1_000_000))
+        return orjson.loads(await _read(opened, deadline, 1_000_000))
     except (ProviderError, orjson.JSONDecodeError):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import ssl
 import threading
@@ -20,8 +21,9 @@ from pydantic import SecretStr
 from lancelot.chat import ChatRequest
 from lancelot.errors import LancelotError, ProviderError
 from lancelot.providers.base import Deadline
+from lancelot.providers.doors import ClientDoor, LineDoor, new_door
 from lancelot.providers.selfhosted import SelfHosted
-from lancelot.providers.wire import Retry, new_client
+from lancelot.providers.wire import Retry
 from tests.recording import RecordingServer, Scripted, json_answer, redacted, sse_answer
 
 OK = json_answer(
@@ -373,8 +375,31 @@ async def test_an_endless_answer_is_cut(server: RecordingServer) -> None:
     assert caught.value.code == "provider_malformed"
 
 
+def test_which_door_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert isinstance(new_door(), LineDoor)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert isinstance(new_door(), ClientDoor)
+
+
 @pytest.mark.anyio
-async def test_the_client_verifies_and_does_not_follow() -> None:
-    async with new_client() as client:
-        assert client.follow_redirects is False
-        assert client.trust_env is True
+@pytest.mark.parametrize("guard", [None, object(), "a request"])
+async def test_both_doors_are_shut_for_what_redaction_did_not_make(server: RecordingServer, guard: object) -> None:
+    url, timeouts = httpx.URL(f"{server.url}/v1/chat/completions"), dict.fromkeys(("connect", "read", "pool"), 5.0)
+    async with httpx.AsyncClient() as client:
+        for door in (LineDoor(), ClientDoor(client)):
+            with pytest.raises(LancelotError) as caught:
+                await door.send("POST", url, {}, b'{"messages":[]}', guard, timeouts)
+            assert caught.value.code == "not_redacted"
+            await door.aclose()
+    assert server.requests == []
+
+
+@pytest.mark.anyio
+async def test_a_packed_answer_is_unpacked(server: RecordingServer) -> None:
+    packed = gzip.compress(OK.body)
+    server.answers(Scripted(packed, 200, {"content-type": "application/json", "content-encoding": "gzip"}))
+    assert (await ask(provider(server))).message["content"] == "ok"
+    server.answers(Scripted(packed[:20], 200, {"content-type": "application/json", "content-encoding": "gzip"}))
+    assert (await failure(provider(server))).code == "provider_malformed"
