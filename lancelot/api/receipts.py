@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from lancelot.api.gateway import read_json
 from lancelot.api.security import CallerDep, OperatorDep, ServicesDep
 from lancelot.chat import parse_chat
 from lancelot.errors import NotFound
+from lancelot.moments import Moment
 from lancelot.routing.tryout import MOST, try_out
 
 __all__ = ["router"]
@@ -25,8 +25,8 @@ router = APIRouter(prefix="/router", tags=["router"])
 async def page(
     caller: OperatorDep,
     services: ServicesDep,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     lane: Literal["local", "fast", "deep"] | None = None,
     task: str | None = None,
     status: str | None = None,
@@ -67,7 +67,7 @@ async def one(receipt_id: str, caller: OperatorDep, services: ServicesDep) -> di
 
 
 @router.get("/decisions/stats", summary="How decisions fell")
-async def stats(caller: OperatorDep, services: ServicesDep, since: datetime | None = None) -> dict[str, Any]:
+async def stats(caller: OperatorDep, services: ServicesDep, since: Moment | None = None) -> dict[str, Any]:
     """Requests by lane, status and reason since a moment."""
     return await run_in_threadpool(services.receipts.stats, since)
 
@@ -90,7 +90,7 @@ class Prune(BaseModel):
     """Receipts from before this moment go."""
 
     model_config = ConfigDict(extra="forbid")
-    before: datetime
+    before: Moment
 
 
 @router.post("/verify", summary="Check the hash chain over all receipts")

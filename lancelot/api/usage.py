@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -11,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from lancelot.api.security import OperatorDep, ServicesDep
+from lancelot.moments import Moment
 from lancelot.store.usage_table import MEDIA_TYPES, FileForm
 
 __all__ = ["router"]
@@ -25,8 +25,8 @@ class OtherPrices(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     prices: str | None = Field(default=None, max_length=2_000_000)
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     by: By = "lane"
 
 
@@ -34,8 +34,8 @@ class OtherPrices(BaseModel):
 async def summary(
     caller: OperatorDep,
     services: ServicesDep,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     by: By = "lane",
     baseline: Literal["deep", "fast"] = "deep",
 ) -> dict[str, Any]:
@@ -51,8 +51,8 @@ async def summary(
 async def timeseries(
     caller: OperatorDep,
     services: ServicesDep,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     every: Literal["hour", "day"] = "day",
     by: Literal["lane", "model", "task", "key"] | None = None,
 ) -> dict[str, Any]:
@@ -64,8 +64,8 @@ async def timeseries(
 async def savings(
     caller: OperatorDep,
     services: ServicesDep,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     baseline: Literal["deep", "fast"] = "deep",
 ) -> dict[str, Any]:
     """{"baseline", "paid_usd", "retries", "would_cost_usd": [low, high], "saved_usd": [low, high], "assumptions"}."""
@@ -80,7 +80,7 @@ async def pace(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
 
 @router.get("/pressure", summary="Context use, cache hit rate and the largest users")
 async def pressure(
-    caller: OperatorDep, services: ServicesDep, since: datetime | None = None, until: datetime | None = None
+    caller: OperatorDep, services: ServicesDep, since: Moment | None = None, until: Moment | None = None
 ) -> dict[str, Any]:
     """{"context": […], "cache": […], "top": […], "tokens", "hit_rate"}."""
     return await run_in_threadpool(services.costs.pressure, since, until)
@@ -90,8 +90,8 @@ async def pressure(
 async def repriced(
     caller: OperatorDep,
     services: ServicesDep,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     by: By = "lane",
 ) -> dict[str, Any]:
     """A view beside the recorded costs, which stay as they are."""
@@ -108,8 +108,8 @@ async def repriced_by(body: OtherPrices, caller: OperatorDep, services: Services
 async def export(
     caller: OperatorDep,
     services: ServicesDep,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     by: By = "lane",
     format: FileForm = "csv",
 ) -> Response:

@@ -12,6 +12,7 @@ import typer
 from lancelot.cli.connect import connect
 from lancelot.cli.output import Out, command
 from lancelot.errors import BadInput
+from lancelot.moments import within_reason
 
 __all__ = ["register", "since_time"]
 
@@ -29,10 +30,10 @@ def since_time(given: str | None) -> str | None:
         return None
     try:
         if given[-1:] in UNITS and given[:-1].isdecimal():
-            return (datetime.now(UTC) - timedelta(**{UNITS[given[-1]]: int(given[:-1])})).isoformat()
-        moment = datetime.fromisoformat(given)
+            return within_reason(datetime.now(UTC) - timedelta(**{UNITS[given[-1]]: int(given[:-1])})).isoformat()
+        moment = within_reason(datetime.fromisoformat(given))
         return (moment if moment.tzinfo else moment.astimezone()).isoformat()
-    except (ValueError, OverflowError):  # no time, or one outside the years 1 to 9999
+    except (ValueError, OverflowError):  # no time, or one nobody can count with
         raise BadInput(f"{given} is not a time.", hint="Use an ISO time, or an age such as 15m, 24h, 7d.") from None
 
 

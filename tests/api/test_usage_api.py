@@ -105,6 +105,25 @@ def test_wrong_words_are_refused(used) -> None:
     assert used.call("GET", "/usage/export", params={"format": "xlsx"}).status_code == 400
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-12-31T23:30:00Z"])
+@pytest.mark.parametrize(
+    "path",
+    ["/usage/summary", "/usage/timeseries", "/usage/savings", "/usage/pressure", "/usage/repriced", "/usage/export"]
+    + ["/router/receipts", "/router/decisions/stats"],
+)
+def test_a_date_at_the_calendars_end_is_refused_in_words(used, path: str, moment: str) -> None:
+    answer = used.call("GET", path, params={"since": moment})
+    assert answer.status_code in (400, 422)
+    assert "1970 to 9998" in answer.text
+    assert answer.json()["hint"]
+
+
+def test_a_date_at_the_calendars_end_in_a_body_too(used) -> None:
+    moment = "9999-12-31T23:59:59-14:00"
+    for path, body in (("/usage/repriced", {"until": moment}), ("/router/prune", {"before": moment})):
+        assert used.call("POST", path, json=body).status_code in (400, 422)
+
+
 def test_the_shipped_list_can_be_handed_in(used) -> None:
     text = (config_dir() / "prices.yaml").read_text()
     found = used.call("POST", "/usage/repriced", json={"prices": text, "by": "model"}).json()
