@@ -108,8 +108,10 @@ def test_wrong_words_are_refused(used) -> None:
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-12-31T23:30:00Z"])
 @pytest.mark.parametrize(
     "path",
-    ["/usage/summary", "/usage/timeseries", "/usage/savings", "/usage/pressure", "/usage/repriced", "/usage/export"]
-    + ["/router/receipts", "/router/decisions/stats"],
+    [
+        *("/usage/summary", "/usage/timeseries", "/usage/savings", "/usage/pressure", "/usage/repriced"),
+        *("/usage/export", "/router/receipts", "/router/decisions/stats"),
+    ],
 )
 def test_a_date_at_the_calendars_end_is_refused_in_words(used, path: str, moment: str) -> None:
     answer = used.call("GET", path, params={"since": moment})
