@@ -2,7 +2,7 @@
 
 httpx's own transport spends about 0.7 ms of processor time on a call ; this one about a fifth of
 that. It does what talking to an API needs and no more: keep-alive, TLS, deadlines, streamed bodies. Proxies
-stay with httpx's own transport (see wire.new_client).
+stay with httpx's own transport (see doors.new_door).
 """
 
 from __future__ import annotations

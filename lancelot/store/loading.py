@@ -57,12 +57,14 @@ class Loading:
     def take(self, entries: Sequence[Entry]) -> None:
         """Lines that have just become durable, in order."""
         with self._lock:
+            first = not self._waiting
             for entry in entries:
                 key = entry.tag.id if isinstance(entry.tag, Receipt) else str(entry.n)
                 if key in self._waiting:  # the same receipt once more: one row in the end
                     key = f"{key} {entry.n}"
                 self._waiting[key] = (entry.n, entry.payload)
-            self._work.notify_all()
+            if first or self._hurry():  # otherwise the loader lingers, and waking it for every line costs as much again
+                self._work.notify_all()
 
     def find(self, receipt_id: str) -> bytes | None:
         """The JSON of a receipt that is not loaded yet."""

@@ -118,10 +118,9 @@ def _nameable(name: str, sure: bool) -> bool:
 def handles(scan: Scan) -> Iterator[Span]:
     """User names; rule username.handle, username.cue or username.path."""
     text = scan.text
-    if "@" in text:
-        for match in _HANDLE.finditer(text):
-            if match.group()[1:].lower() not in _NOT_A_PERSON:
-                yield Span(match.start(), match.end(), "USERNAME", "username.handle")
+    for match in scan.at_sign(_HANDLE, "@"):
+        if match.group()[1:].lower() not in _NOT_A_PERSON:
+            yield Span(match.start(), match.end(), "USERNAME", "username.handle")
     for match in scan.matches(_NAMED, _CUES, 1, 90):
         start, end = match.span("name")
         between = text[match.start() : start]

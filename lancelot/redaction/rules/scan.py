@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from functools import cached_property
+from itertools import accumulate
 
 __all__ = ["LONG", "Scan"]
 
 LONG = 14
 
 # CamelCase falls apart (accountNumber: account, number), so do snake_case and words next to digits.
-_WORD = re.compile(r"[A-Z]{2,}+(?![^\W\d_A-Z])|[A-Z]?[a-z]++(?![^\W\d_a-zA-Z])|[^\W\d_]+")
+_WORD = re.compile(r"([A-Z]{2,}+(?![^\W\d_A-Z])|[A-Z]?[a-z]++(?![^\W\d_a-zA-Z])|[^\W\d_]+)")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -52,12 +53,13 @@ class Scan:
     @cached_property
     def places(self) -> dict[str, list[int]]:
         """Lower-case word -> where it begins, in order."""
+        parts = _WORD.split(self.text)  # what stands between two words, and a word, in turns
         found: dict[str, list[int]] = {}
-        find, at = self.text.find, 0
-        for word in _WORD.findall(self.text):  # every letter belongs to a word, so the next one found is this one
-            at = find(word, at)
-            found.setdefault(word.lower(), []).append(at)
-            at += len(word)
+        for word, at in zip(map(str.lower, parts[1::2]), list(accumulate(map(len, parts)))[::2], strict=False):
+            if word in found:
+                found[word].append(at)
+            else:
+                found[word] = [at]
         return found
 
     def has(self, words: Collection[str]) -> bool:
@@ -67,9 +69,9 @@ class Scan:
     def starts(self, words: frozenset[str]) -> list[int]:
         """Where these words begin, in order."""
         places = self.places
-        hits = places.keys() & words
-        if not hits:
+        if places.keys().isdisjoint(words):
             return []
+        hits = places.keys() & words
         if len(hits) == 1:
             return places[next(iter(hits))]
         return sorted(start for word in hits for start in places[word])
@@ -117,6 +119,17 @@ class Scan:
             if match is not None:
                 seen = match.end()
                 yield match
+
+    def at_sign(self, pattern: re.Pattern[str], sign: str) -> Iterator[re.Match[str]]:
+        """Matches of a pattern that can begin only with this sign."""
+        text, seen = self.text, 0
+        at = text.find(sign)
+        while at >= 0:
+            match = pattern.match(text, at) if at >= seen else None
+            if match is not None:
+                seen = match.end()
+                yield match
+            at = text.find(sign, max(seen, at + 1))
 
     def matches(
         self, pattern: re.Pattern[str], words: frozenset[str], before: int, after: int
