@@ -7,7 +7,8 @@ import time
 from dataclasses import replace
 
 from lancelot.approvals import ApprovalQueue
-from lancelot.chat import Answer, Usage
+from lancelot.chat import Answer, ChatRequest, Usage
+from lancelot.config import Config
 from lancelot.errors import (
     BadInput,
     BudgetSpent,
@@ -30,6 +31,7 @@ from lancelot.routing.decision import Decision
 from lancelot.routing.journey import Attempt, Journey, milliseconds_since
 from lancelot.routing.judge import Verdict, judge
 from lancelot.routing.lanes import Lane
+from lancelot.routing.limits import limit_words, limited_to
 from lancelot.routing.ports import Budgets, Outcomes, Reservation
 from lancelot.routing.recorder import Recorder
 
@@ -83,7 +85,7 @@ class Attempts:
         if journey.upcoming is not None:
             journey.decision, journey.upcoming = journey.upcoming, None
         try:
-            lane, reservation = self._reserved(journey)
+            lane, reservation, limit = self._reserved(journey)
         except (BudgetSpent, NotReady) as problem:
             problem.extra.setdefault("request_id", journey.request_id)
             await self.recorder.blocked(journey, problem)
@@ -97,15 +99,20 @@ class Attempts:
             parent_id=journey.last.id if journey.attempts else None,
             reasons=list(journey.decision.reasons),
             reservation=reservation,
+            limit=limit,
         )
+        if limit is not None:
+            attempt.data["output_limit"] = limit
+            attempt.reasons.append(limit_words(limit))
         left_out = self.brains.left_out(lane, journey)
         if left_out:
             attempt.reasons.append(f"not sent, because {attempt.model} does not take it: {', '.join(left_out)}")
         journey.attempts.append(attempt)
         return attempt
 
-    def _reserved(self, journey: Journey) -> tuple[Lane, Reservation]:
-        """A lane that may be called now, with money set aside; the journey's decision names it."""
+    def _reserved(self, journey: Journey) -> tuple[Lane, Reservation, int | None]:
+        """A lane that may be called now, with money set aside, and the answer's limit where that does not cover all it
+        may come to; the journey's decision names the lane."""
         blocked: dict[Lane, str] = {}
         while True:
             lane = journey.decision.lane
@@ -118,15 +125,28 @@ class Attempts:
                     hint="Try again in a moment.",
                     retry_after=max(1.0, round(state.ends_in_s, 1)),
                 )
-            usd, tokens = self.brains.most(lane, journey)
+            need = self.brains.need_of(lane, journey)
             try:
-                return lane, self._budgets.reserve(lane, journey.context.key_id, usd, tokens)
+                reservation = self._budgets.reserve(lane, journey.context.key_id, *need)
+                return lane, reservation, limited_to(self.brains.usual_output(lane), need, reservation.share)
             except BudgetSpent as problem:
                 breaker.gave_up()
                 if journey.forced is not None or journey.attempts:
                     raise
                 blocked[lane] = problem.title
                 self._cheaper(journey, blocked, problem)
+
+    def limit_now(
+        self, lane: Lane, chat: ChatRequest, key_id: str | None, tokens_in: int, config: Config
+    ) -> int | None:
+        """The limit (tokens) a budget would give an answer at this moment; None where none. Sets nothing aside."""
+        need = self.brains.need(lane, chat, tokens_in, config.prices)
+        try:
+            reservation = self._budgets.reserve(lane, key_id, *need)
+        except BudgetSpent:
+            return None
+        reservation.release()
+        return limited_to(self.brains.usual_output(lane), need, reservation.share)
 
     def _cheaper(self, journey: Journey, blocked: dict[Lane, str], problem: BudgetSpent) -> None:
         """Decide again without the lanes the budget does not reach any more."""
@@ -148,7 +168,7 @@ class Attempts:
         beside = self._opinion.begin(journey, attempt)
         try:
             async with asyncio.timeout(journey.deadline.left() + 1.0):  # brains keep the deadline; the last resort
-                answer = await self.brains.complete(attempt.lane, journey, journey.deadline)
+                answer = await self.brains.complete(attempt.lane, journey, journey.deadline, limit=attempt.limit)
             self.arrived(attempt, answer)
             if attempt.lane is not Lane.LOCAL:
                 answer = journey.redacted.restore_answer(answer)
@@ -181,11 +201,16 @@ class Attempts:
         final: it has been handed on already, so nothing can follow (streams).
         """
         self.brains.breakers[attempt.lane].succeeded()
+        cut = attempt.limit is not None and verdict.signal == "truncated"
+        if cut:  # by our own limit: another brain would be cut off as well, and the lane is not to blame
+            verdict = Verdict()
+            attempt.data["cut_by_budget"] = True
+            attempt.reasons.append("the answer was cut off at that limit")
         if verdict.signal is not None:
             attempt.data["signal"] = verdict.signal
             attempt.reasons.append(f"signal {verdict.signal}: {verdict.reason}")
         attempt.data["sufficed"] = verdict.ok
-        if journey.assessment.task != UNKNOWN:
+        if journey.assessment.task != UNKNOWN and not cut:
             self._outcomes.record(journey.assessment.task, attempt.lane, verdict.ok)
             self._remember(journey, attempt)
         self.brains.price(attempt, journey)
@@ -245,7 +270,7 @@ class Attempts:
 
     async def _close(self, journey: Journey, attempt: Attempt, *, free: bool = False) -> None:
         """Settle the budget and write the receipt. free: the other side did no work, so nothing is owed."""
-        _usd, guess = self.brains.most(attempt.lane, journey)
+        guess = self.brains.need_of(attempt.lane, journey).tokens
         if free and attempt.usage == Usage():
             attempt.reservation.release()
         else:
@@ -286,7 +311,7 @@ class Attempts:
 
     def _decided(self, journey: Journey, lane: Lane, reason: str) -> Decision | None:
         cap = journey.policy.max_cost_usd
-        usd, _tokens = self.brains.most(lane, journey)
+        usd = self.brains.need_of(lane, journey).usd
         if cap is not None and usd is not None and journey.spent_usd() + usd > cap:
             journey.last.data["stopped"] = "max_cost_usd_per_request"
             return None

@@ -11,13 +11,16 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from lancelot.chat import Answer, ChatRequest, Chunk, Usage
+from lancelot.config import PricesConfig
 from lancelot.providers.base import Deadline, Provider
 from lancelot.providers.prices import cost, estimate, local_cost
 from lancelot.providers.profiles import ProviderProfile
+from lancelot.redaction.redactor import RedactedRequest
 from lancelot.routing.breaker import Breaker
 from lancelot.routing.decision import LaneState
 from lancelot.routing.journey import Attempt, Journey
 from lancelot.routing.lanes import Lane
+from lancelot.routing.limits import Need
 from lancelot.routing.policy import RoutingPolicy
 from lancelot.routing.ports import LocalBrain
 
@@ -25,6 +28,7 @@ __all__ = ["Brains", "Patience", "classify", "tokens_spent"]
 
 LOCAL_CONTEXT = 2000  # tokens the local lane takes unless the brain says otherwise
 OUTPUT_GUESS = 1024  # tokens reserved for an answer whose length the caller does not limit, at the least
+UNTOLD = 32_768  # tokens no answer passes, where models.yaml does not tell
 FADING = 0.9  # of the longest such answer lately, with every one that is shorter
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -91,37 +95,57 @@ class Brains:
         """What the local lane is sent."""
         return journey.chat if self.sees_raw() else journey.redacted.chat
 
-    async def complete(self, lane: Lane, journey: Journey, deadline: Deadline) -> Answer:
-        """One whole answer, originals restored."""
+    async def complete(self, lane: Lane, journey: Journey, deadline: Deadline, *, limit: int | None = None) -> Answer:
+        """One whole answer, originals restored. limit: tokens, where the caller named none and a budget does."""
         if lane is Lane.LOCAL:
             assert self.local is not None
             answer = await self.local.chat(self.local_chat(journey), deadline)
             return answer if self.sees_raw() else journey.redacted.restore_answer(answer)
         assert self.provider is not None
-        return await self.provider.complete(journey.redacted, model=self.model(lane) or "auto", deadline=deadline)
+        request = _limited(journey.redacted, limit)
+        return await self.provider.complete(request, model=self.model(lane) or "auto", deadline=deadline)
 
-    def stream(self, lane: Lane, journey: Journey, deadline: Deadline) -> AsyncIterator[Chunk]:
+    def stream(
+        self, lane: Lane, journey: Journey, deadline: Deadline, *, limit: int | None = None
+    ) -> AsyncIterator[Chunk]:
         """The answer piece by piece, placeholders still in it unless the local brain saw originals."""
         if lane is Lane.LOCAL:
             assert self.local is not None
             return self.local.stream(self.local_chat(journey), deadline)
         assert self.provider is not None
-        return self.provider.stream(journey.redacted, model=self.model(lane) or "auto", deadline=deadline)
+        request = _limited(journey.redacted, limit)
+        return self.provider.stream(request, model=self.model(lane) or "auto", deadline=deadline)
 
-    def most(self, lane: Lane, journey: Journey) -> tuple[Decimal | None, int]:
-        """The most a call can cost: US dollars (None is unknown) and tokens; what budgets set aside for it."""
-        tokens_in = journey.assessment.capabilities.context_tokens
-        tokens_out = journey.chat.output_limit or self._longest[lane]
+    def need(self, lane: Lane, chat: ChatRequest, tokens_in: int, prices: PricesConfig) -> Need:
+        """What a call can cost; what budgets set aside for it."""
+        usual = chat.output_limit or self.usual_output(lane)
+        more = 0 if chat.output_limit or lane is Lane.LOCAL else max(0, self._largest_output(lane) - usual)
         model = self.model(lane)
-        usd = Decimal(0) if lane is Lane.LOCAL else None
-        if model is not None:
-            usd = estimate(model, tokens_in, tokens_out, journey.config.prices)
-        return usd, tokens_in + tokens_out
+        if model is None:
+            return Need(Decimal(0) if lane is Lane.LOCAL else None, tokens_in + usual, None, more)
+        usd = estimate(model, tokens_in, usual, prices)
+        most = estimate(model, tokens_in, usual + more, prices) if more else usd
+        return Need(usd, tokens_in + usual, None if usd is None or most is None else most - usd, more)
+
+    def need_of(self, lane: Lane, journey: Journey) -> Need:
+        """The same for a request on its way."""
+        return self.need(lane, journey.chat, journey.assessment.capabilities.context_tokens, journey.config.prices)
+
+    def usual_output(self, lane: Lane) -> int:
+        """Tokens of the longest answer of late among those whose length nobody limited."""
+        return self._longest[lane]
+
+    def _largest_output(self, lane: Lane) -> int:
+        """Tokens at which an answer ends by itself, as far as models.yaml tells."""
+        if self.profile is None:
+            return UNTOLD
+        able = self.profile.capabilities(self.profile.model(lane.value))
+        return able.default_output_tokens or able.max_output_tokens or min(UNTOLD, able.max_input_tokens or UNTOLD)
 
     def price(self, attempt: Attempt, journey: Journey) -> None:
         """Fill in what an attempt cost: the price list for the flagship, power for the local model."""
         if journey.chat.output_limit is None and attempt.usage.output is not None:
-            faded = int(self._longest[attempt.lane] * FADING)
+            faded = int(self._longest[attempt.lane] * (FADING if attempt.limit is None else 1))
             self._longest[attempt.lane] = max(OUTPUT_GUESS, faded, attempt.usage.output)
         if attempt.lane is Lane.LOCAL:
             powered = local_cost(attempt.provider_ms, journey.policy.power_usd_per_hour)
@@ -213,6 +237,10 @@ async def classify(
         "below_bar": bool(getattr(found, "below_bar", False)),
         "ms": round((time.perf_counter() - began) * 1000, 1),
     }
+
+
+def _limited(request: RedactedRequest, limit: int | None) -> RedactedRequest:
+    return request if limit is None else request.with_options(max_completion_tokens=limit)
 
 
 def tokens_spent(usage: Usage, guess: int) -> int:

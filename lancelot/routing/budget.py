@@ -7,6 +7,7 @@ Traffic without a price counts its tokens; a money budget alone cannot hold it.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from lancelot.config import Budget
 from lancelot.errors import BudgetSpent
 from lancelot.routing.decision import BudgetView, Level
 from lancelot.routing.lanes import Lane
-from lancelot.routing.limits import Limit, Purse, Use, dial, limits_of, passed, share_of
+from lancelot.routing.limits import Limit, Need, Purse, Use, dial, granted, limits_of, passed, share_of
 from lancelot.routing.ports import ConfigSource, Reservation
 
 __all__ = ["BudgetKeeper", "BudgetStep", "History", "NoBudgets"]
@@ -46,9 +47,21 @@ class BudgetStep:
 
 
 class _Reservation:
-    def __init__(self, keeper: BudgetKeeper, purses: list[Purse], usd: Decimal | None, tokens: int) -> None:
-        self._keeper, self._purses, self._usd, self._tokens = keeper, purses, usd or Decimal(0), tokens
+    def __init__(self, keeper: BudgetKeeper, purses: list[Purse], need: Need, share: float) -> None:
+        self.share = share
+        self._keeper, self._purses, self._usd, self._tokens = keeper, purses, need.usd or Decimal(0), need.tokens
+        self._more_usd = (need.more_usd or Decimal(0)) * Decimal(share)
+        self._more_tokens = math.ceil(need.more_tokens * share)
         self._open = True
+        self._hold(1)
+
+    def _hold(self, sign: int) -> None:
+        """Set aside (1), or give back (-1), in every purse."""
+        for purse in self._purses:
+            purse.held_usd += sign * self._usd
+            purse.held_tokens += sign * self._tokens
+            purse.open_usd += sign * self._more_usd
+            purse.open_tokens += sign * self._more_tokens
 
     def settle(self, usd: Decimal | None, tokens: int) -> None:
         self._keeper._close(self, usd, tokens)
@@ -110,21 +123,34 @@ class BudgetKeeper:
             self._note("key " + key_id if key_id and _is_key(level, reason) else "total", level, reason, key_id)
         return BudgetView(level, reason, blocked, retry)
 
-    def reserve(self, lane: Lane, key_id: str | None, usd: Decimal | None, tokens: int) -> Reservation:
+    def reserve(
+        self,
+        lane: Lane,
+        key_id: str | None,
+        usd: Decimal | None,
+        tokens: int,
+        more_usd: Decimal | None = None,
+        more_tokens: int = 0,
+    ) -> Reservation:
         """Set aside the most a call can cost.
+
+        Args:
+            more_usd, more_tokens: what an answer without a limit of its own may come to beyond that. The reservation's
+                `share` tells how much of it there is room for; under 1 the answer must be given a limit.
 
         Raises:
             BudgetSpent: some limit could be passed; says which and when it renews.
         """
         if lane is Lane.LOCAL:
             return _Nothing()
-        now = self._clock()
+        now, need, share = self._clock(), Need(usd, tokens, more_usd, more_tokens), 1.0
         with self._lock:
             purses = []
             for limit in self._limits(key_id, now):
                 if limit.lane not in (None, lane):
                     continue
                 purse = self._purse(limit)
+                share = min(share, granted(limit, purse, need))
                 what = passed(limit, purse, usd, tokens)
                 if what is not None:
                     wait = (limit.until - now).total_seconds()
@@ -132,10 +158,7 @@ class BudgetKeeper:
                         f"The budget is spent: {limit.scope} {limit.period} {what}.", retry_after=round(wait, 1)
                     )
                 purses.append(purse)
-            for purse in purses:
-                purse.held_usd += usd or Decimal(0)
-                purse.held_tokens += tokens
-        return _Reservation(self, purses, usd, tokens)
+            return _Reservation(self, purses, need, share)
 
     def take_steps(self) -> list[BudgetStep]:
         """The turns of the dial since the last call; each becomes a receipt."""
@@ -186,9 +209,8 @@ class BudgetKeeper:
             if not reservation._open:
                 return
             reservation._open = False
+            reservation._hold(-1)
             for purse in reservation._purses:
-                purse.held_usd -= reservation._usd
-                purse.held_tokens -= reservation._tokens
                 purse.usd += usd or Decimal(0)
                 purse.tokens += tokens
 
@@ -229,6 +251,8 @@ class BudgetKeeper:
 
 
 class _Nothing:
+    share = 1.0
+
     def settle(self, usd: Decimal | None, tokens: int) -> None:
         return None
 
@@ -242,7 +266,15 @@ class NoBudgets:
     def view(self, key_id: str | None) -> BudgetView:
         return BudgetView()
 
-    def reserve(self, lane: Lane, key_id: str | None, usd: Decimal | None, tokens: int) -> Reservation:
+    def reserve(
+        self,
+        lane: Lane,
+        key_id: str | None,
+        usd: Decimal | None,
+        tokens: int,
+        more_usd: Decimal | None = None,
+        more_tokens: int = 0,
+    ) -> Reservation:
         return _Nothing()
 
     def take_steps(self) -> list[BudgetStep]:

@@ -101,7 +101,7 @@ class Features:
     @classmethod
     def of_text(cls, text: str) -> Features:
         """Features of one bare prompt."""
-        return _count(text, text, (), 1, len(text), (), 0, False)
+        return _count(text, text, (), 1, _size(text), (), 0, False)
 
     @classmethod
     def of(cls, chat: ChatRequest) -> Features:
@@ -109,7 +109,7 @@ class Features:
         users, others, images, total = [], [], 0, 0
         for message in chat.messages:
             said = message_texts(message)
-            total += sum(map(len, said)) + 16
+            total += sum(map(_size, said)) + 16
             if isinstance(message.content, list):
                 images += sum(part.get("type") in ("image_url", "input_image", "file") for part in message.content)
             if message.role == "user":
@@ -179,6 +179,11 @@ def _count(
         structured=structured,
         earlier=earlier,
     )
+
+
+def _size(text: str) -> int:
+    """Bytes of a text: what is not Latin takes about a token a character, and three bytes."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def _latin(text: str) -> float:

@@ -41,6 +41,7 @@ class Attempt:
     parent_id: str | None
     reasons: list[str]
     reservation: Reservation
+    limit: int | None = None  # tokens of the answer, where a budget's rest covers no more and the caller named no limit
     id: str = field(default_factory=new_id)
     began: float = field(default_factory=time.perf_counter)
     status: Status = "ok"

@@ -5,12 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from lancelot.config import Budget, BudgetsConfig
 from lancelot.routing.decision import Level
 from lancelot.routing.lanes import Lane
 
-__all__ = ["Limit", "Purse", "Use", "dial", "limits_of", "passed", "share_of"]
+__all__ = [
+    "Limit",
+    "Need",
+    "Purse",
+    "Use",
+    "dial",
+    "granted",
+    "limit_words",
+    "limited_to",
+    "limits_of",
+    "passed",
+    "share_of",
+]
 
 PACE_SHARE = 0.3  # of a budget; below it the pace says little
 PACE_FACTOR = 1.5  # times faster than the clock: the dial turns one step early
@@ -18,12 +31,25 @@ PACE_FACTOR = 1.5  # times faster than the clock: the dial turns one step early
 
 @dataclass(slots=True)
 class Purse:
-    """One limit's account in one period: settled and set aside, in US dollars and tokens."""
+    """One limit's account in one period, in US dollars and tokens: settled, set aside, and what answers without a limit
+    of their own may come to beyond that."""
 
     usd: Decimal = Decimal(0)
     tokens: int = 0
     held_usd: Decimal = Decimal(0)
     held_tokens: int = 0
+    open_usd: Decimal = Decimal(0)
+    open_tokens: int = 0
+
+
+class Need(NamedTuple):
+    """What a call can cost: US dollars (None is unknown) and tokens; and what an answer without a limit of its own may
+    come to beyond that."""
+
+    usd: Decimal | None
+    tokens: int
+    more_usd: Decimal | None = None
+    more_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +112,42 @@ def passed(limit: Limit, purse: Purse, usd: Decimal | None, tokens: int) -> str 
     """Which part of a limit a call could pass."""
     if limit.usd is not None:
         used = purse.usd + purse.held_usd
-        if used >= limit.usd or (usd is not None and used + usd > limit.usd):
+        if used >= limit.usd or (usd is not None and used + purse.open_usd + usd > limit.usd):
             return f"money, {limit.usd} dollars"
-    if limit.tokens is not None and purse.tokens + purse.held_tokens + tokens > limit.tokens:
+    if limit.tokens is not None and purse.tokens + purse.held_tokens + purse.open_tokens + tokens > limit.tokens:
         return f"tokens, {limit.tokens}"
     return None
+
+
+def granted(limit: Limit, purse: Purse, need: Need) -> float:
+    """The share (0..1) of what an answer may come to beyond its reservation that this limit has room for.
+
+    At most half of the room is kept for such answers and each takes at most half of what is left of that, so that one
+    of them cannot keep all others waiting.
+    """
+    share = 1.0
+    if limit.usd is not None and need.usd is not None and need.more_usd:
+        room = limit.usd - purse.usd - purse.held_usd - need.usd
+        share = min(share, float((room / 2 - purse.open_usd) / 2 / need.more_usd))
+    if limit.tokens is not None and need.more_tokens:
+        left = limit.tokens - purse.tokens - purse.held_tokens - need.tokens
+        share = min(share, (left / 2 - purse.open_tokens) / 2 / need.more_tokens)
+    return max(0.0, share)
+
+
+def limited_to(usual: int, need: Need, share: float) -> int | None:
+    """The limit (tokens) an answer is given because a budget's rest covers no more; None where it needs none.
+
+    Args:
+        usual: tokens of the answer that `need.tokens` counts.
+        share: as `granted`.
+    """
+    return None if share >= 1 or not need.more_tokens else usual + int(need.more_tokens * share)
+
+
+def limit_words(limit: int) -> str:
+    """What receipts and the dry run say of it."""
+    return f"answer limited to {limit} tokens: the rest of the budget covers no more"
 
 
 def share_of(used: Decimal | int, limit: Decimal | int) -> float:

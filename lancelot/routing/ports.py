@@ -73,6 +73,9 @@ class Outcomes(Protocol):
 class Reservation(Protocol):
     """Money and tokens set aside for one call."""
 
+    share: float
+    """Of what an answer without a limit may come to beyond the reservation: how much there is room for, 0..1."""
+
     def settle(self, usd: Decimal | None, tokens: int) -> None:
         """What it really cost; None is unknown. Settling twice changes nothing."""
         ...
@@ -93,6 +96,14 @@ class Budgets(Protocol):
 
     def status(self) -> list[dict[str, Any]]: ...
 
-    def reserve(self, lane: Lane, key_id: str | None, usd: Decimal | None, tokens: int) -> Reservation:
+    def reserve(
+        self,
+        lane: Lane,
+        key_id: str | None,
+        usd: Decimal | None,
+        tokens: int,
+        more_usd: Decimal | None = ...,
+        more_tokens: int = ...,
+    ) -> Reservation:
         """Raises BudgetSpent when the call could pass a limit."""
         ...

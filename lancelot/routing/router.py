@@ -10,6 +10,7 @@ router.explain(request)                          # the decision alone; no call i
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from lancelot.approvals import ApprovalQueue
@@ -24,6 +25,7 @@ from lancelot.routing.context import RequestContext
 from lancelot.routing.explain import Explanation, explanation
 from lancelot.routing.journey import Attempt, Journey, RoutedResponse
 from lancelot.routing.lanes import Lane
+from lancelot.routing.limits import limit_words
 from lancelot.routing.outcomes import MemoryOutcomes
 from lancelot.routing.ports import Budgets, ConfigSource, LocalBrain, Outcomes, ReceiptSink, Redacts
 from lancelot.routing.prepare import Preparer
@@ -110,7 +112,14 @@ class ModelRouter:
 
     def explain(self, request: ChatRequest | dict[str, Any], *, context: RequestContext | None = None) -> Explanation:
         """Lane, score, risk, task and every reason at this moment; calls nothing and writes nothing."""
-        return explanation(self._preparer.look(_chat(request), context or RequestContext()))
+        chat, context = _chat(request), context or RequestContext()
+        assessment, decision = self._preparer.look(chat, context)
+        if decision.lane is not None:
+            config, tokens_in = self._preparer.policy()[0], assessment.capabilities.context_tokens
+            limit = self._attempts.limit_now(decision.lane, chat, context.key_id, tokens_in, config)
+            if limit is not None:
+                decision = replace(decision, reasons=(*decision.reasons, limit_words(limit)))
+        return explanation((assessment, decision))
 
     def set_brains(
         self, *, brain: LocalBrain | None, provider: Provider | None, profile: ProviderProfile | None

@@ -167,7 +167,7 @@ class _Run:
         self._journey = journey
         self._attempt = attempt
         self._attempts = attempts
-        self._upstream = attempts.brains.stream(attempt.lane, journey, journey.deadline)
+        self._upstream = attempts.brains.stream(attempt.lane, journey, journey.deadline, limit=attempt.limit)
         raw = attempt.lane is Lane.LOCAL and attempts.brains.sees_raw()
         self._restorer = None if raw else journey.redacted.restorer()
         self._text: list[str] = []

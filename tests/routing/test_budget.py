@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from lancelot.chat import Usage
+from lancelot.chat import Chunk, Usage
 from lancelot.config import Budget, BudgetsConfig
 from lancelot.errors import BudgetSpent, ProviderOverloaded
 from lancelot.routing.budget import BudgetKeeper
 from lancelot.routing.context import RequestContext
 from lancelot.routing.decision import Level
+from lancelot.routing.features import Features
 from lancelot.routing.lanes import Lane
-from tests.fakes import FakeProvider, text_answer
-from tests.routing.fakes import FakeConfig, chat, make_config, world
+from tests.fakes import FakeCall, FakeProvider, text_answer
+from tests.routing.fakes import FakeConfig, World, chat, make_config, world
 
 NOON = datetime(2026, 5, 15, 12, tzinfo=UTC)
 
@@ -141,8 +142,7 @@ def test_a_new_day_renews_and_the_past_is_remembered() -> None:
 async def test_fifty_parallel_callers_at_the_edge_cannot_pass_it(streamed: bool) -> None:
     gate = asyncio.Event()
     answer = text_answer("ok", usage=Usage(input=50, output=50))
-    limits = BudgetsConfig(total=Budget(daily_tokens=10_000))
-    config = FakeConfig(make_config(budgets=limits))
+    config = FakeConfig(make_config(budgets=BudgetsConfig(total=Budget(daily_tokens=10_000))))
     budgets = BudgetKeeper(config)
     here = world(provider=FakeProvider(answer, gate=gate), budgets=budgets, classify=False)
 
@@ -169,17 +169,125 @@ async def test_fifty_parallel_callers_at_the_edge_cannot_pass_it(streamed: bool)
     assert sum((receipt.tokens_in or 0) + (receipt.tokens_out or 0) for receipt in here.receipts.attempts) <= 10_000
 
 
+def talkative(most: int = 30_000, gate: asyncio.Event | None = None) -> FakeProvider:
+    """Answers at such a length that only the request's own limit ends it, and keeps that limit."""
+
+    def answered(call: FakeCall) -> Any:
+        limit = call.chat.output_limit
+        usage = Usage(10, most if limit is None else min(most, limit))
+        reason = "length" if limit is not None and limit < most else "stop"
+        if call.streamed:
+            return [
+                Chunk(delta={"content": "so much"}, model=call.model),
+                Chunk(finish_reason=reason, usage=usage, model=call.model),
+            ]
+        return text_answer("so much to tell", model=call.model, usage=usage, finish_reason=reason)
+
+    return FakeProvider(answered, gate=gate)
+
+
+def limits(here: World) -> list[int | None]:
+    """The limits the provider was sent."""
+    return [call.chat.output_limit for call in here.provider.calls]
+
+
+def spent(here: World) -> tuple[int, Decimal]:
+    """Tokens and dollars of all attempts."""
+    tokens = sum((one.tokens_in or 0) + (one.tokens_out or 0) for one in here.receipts.attempts)
+    return tokens, sum((one.cost_usd or Decimal(0) for one in here.receipts.attempts), Decimal(0))
+
+
+LIMITS = [Budget(daily_tokens=60_000), Budget(daily_usd=Decimal("0.12")), Budget(monthly_tokens=9_000)]
+
+
 @pytest.mark.anyio
-async def test_long_answers_without_a_limit_are_reckoned_with() -> None:
-    config = FakeConfig(make_config(budgets=BudgetsConfig(total=Budget(daily_tokens=20_000))))
-    long = text_answer("a long answer", usage=Usage(input=10, output=7_000))
-    here = world(provider=FakeProvider(long), budgets=BudgetKeeper(config), classify=False)
-    for _ in range(2):
+@pytest.mark.parametrize("limit", LIMITS, ids=["tokens", "money", "little"])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_fifty_parallel_answers_without_a_limit_cannot_pass_a_budget(limit: Budget, streamed: bool) -> None:
+    gate = asyncio.Event()
+    config = FakeConfig(make_config(budgets=BudgetsConfig(total=limit)))
+    here = world(provider=talkative(gate=gate), budgets=BudgetKeeper(config), classify=False)
+
+    async def one() -> str:
+        body = chat("Describe the tides of the sea.", model="lancelot-fast")
+        try:
+            if streamed:
+                async for _chunk in here.router.stream(body):
+                    pass
+            else:
+                await here.router.handle(body)
+        except BudgetSpent:
+            return "refused"
+        return "answered"
+
+    tasks = [asyncio.create_task(one()) for _ in range(50)]
+    while len(here.provider.calls) + sum(task.done() for task in tasks) < 50:
+        await asyncio.sleep(0)
+    assert len(here.provider.calls) >= 2, "one answer must not keep all others waiting"
+    gate.set()
+    await asyncio.gather(*tasks)
+    for _ in range(30):
+        await one()
+    tokens, dollars = spent(here)
+    assert tokens <= (limit.daily_tokens or limit.monthly_tokens or tokens)
+    assert dollars <= (limit.daily_usd or dollars)
+    assert tokens >= 0.5 * (limit.daily_tokens or limit.monthly_tokens or 0)
+
+
+@pytest.mark.anyio
+async def test_far_from_the_edge_no_limit_is_sent() -> None:
+    config = FakeConfig(make_config(budgets=BudgetsConfig(total=Budget(daily_usd=Decimal(10)))))
+    here = world(provider=talkative(7_000), budgets=BudgetKeeper(config), classify=False)
+    for _ in range(3):
         await here.router.handle(chat(model="lancelot-fast"))
+    assert limits(here) == [None, None, None]
+    assert not any("limited to" in reason for one in here.receipts.attempts for reason in one.reasons)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_answer_that_its_budget_cuts_off_says_so_and_goes_to_no_dearer_brain(streamed: bool) -> None:
+    config = FakeConfig(make_config(budgets=BudgetsConfig(total=Budget(daily_tokens=9_000))))
+    here = world(provider=talkative(), budgets=BudgetKeeper(config), classify=False)
+    body = chat("Write a short poem about the sea.", model="lancelot")
+    told = here.router.explain(body)
+    assert told.lane is Lane.FAST
+    assert any("limited to" in reason and "budget" in reason for reason in told.reasons)
+    if streamed:
+        assert [chunk async for chunk in here.router.stream(body)][-1].finish_reason == "length"
+    else:
+        answered = await here.router.handle(body)
+        assert answered.answer.finish_reason == "length"
+        assert answered.attempts == 1
+    (receipt,) = here.receipts.attempts
+    assert receipt.data["output_limit"] == receipt.tokens_out
+    assert receipt.data["cut_by_budget"] is True
+    assert any("limited to" in reason for reason in receipt.reasons)
+    assert "signal" not in receipt.data
+
+
+@pytest.mark.anyio
+async def test_a_callers_own_limit_is_left_as_it_is() -> None:
+    config = FakeConfig(make_config(budgets=BudgetsConfig(total=Budget(daily_tokens=9_000))))
+    here = world(provider=talkative(), budgets=BudgetKeeper(config), classify=False)
+    await here.router.handle(chat(model="lancelot-fast", max_tokens=200))
+    assert limits(here) == [200]
+
+
+def test_what_answers_may_come_to_leaves_room_for_others() -> None:
+    found = keeper(total=Budget(daily_tokens=10_000))
+    shares = [found.reserve(Lane.FAST, None, None, 100, None, 4_000).share for _ in range(20)]
+    assert shares == sorted(shares, reverse=True)
+    assert 0.5 < shares[0] < 1
+    assert found.status()[0]["share"] == 0.2, "the dial sees what is set aside, not what may come"
+    found.reserve(Lane.FAST, None, None, 2_000)
     with pytest.raises(BudgetSpent):
-        await here.router.handle(chat(model="lancelot-fast"))
-    assert sum((receipt.tokens_in or 0) + (receipt.tokens_out or 0) for receipt in here.receipts.attempts) <= 20_000
-    await here.router.handle(chat(model="lancelot-fast", max_tokens=1_000))
+        found.reserve(Lane.FAST, None, None, 6_000)
+
+
+def test_texts_in_other_scripts_are_not_reckoned_too_small() -> None:
+    assert Features.of_text("你好世界" * 100).context_tokens >= 350
+    assert Features.of_text("word " * 100).context_tokens < 200
 
 
 @pytest.mark.anyio
@@ -216,8 +324,8 @@ async def test_a_spent_budget_leaves_the_local_lane_but_not_for_high_risk() -> N
 
 @pytest.mark.anyio
 async def test_a_key_out_of_budget_does_not_stop_others() -> None:
-    limits = BudgetsConfig(keys={"poor": Budget(daily_tokens=0)})
-    here = world("ok", budgets=BudgetKeeper(FakeConfig(make_config(budgets=limits))))
+    config = make_config(budgets=BudgetsConfig(keys={"poor": Budget(daily_tokens=0)}))
+    here = world("ok", budgets=BudgetKeeper(FakeConfig(config)))
     with pytest.raises(BudgetSpent):
         await here.router.handle(chat(model="lancelot-fast"), context=RequestContext(key_id="poor"))
     assert (
