@@ -50,7 +50,8 @@ def _month(found: dict[str, Any]) -> None:
 
 def _budgets(rows: list[dict[str, Any]]) -> None:
     if not rows:
-        st.caption("No budget is set. Limits of money and tokens are under `budgets` in router.yaml.")
+        label = "No budget is set: set one under Settings"
+        st.page_link("settings/page.py", label=label, icon=":material/savings:")
         return
     table = pd.DataFrame(
         {

@@ -32,10 +32,19 @@ def demo_switch(has_demo: bool) -> None:
             st.session_state[WANTED] = False
     wanted = there and bool(st.session_state[WANTED])
     show_demo(wanted and has_demo)
+    keep_in_address(wanted and has_demo)
     if wanted and has_demo:
         st.badge("Demo: these figures are made up", icon=":material/science:", color="violet")
     elif wanted:
         st.badge("This page shows the real system, not the demo", icon=":material/info:", color="gray")
+
+
+def keep_in_address(shown: bool) -> None:
+    """The address says that it is the demonstration: it can be sent on, and opened in another tab."""
+    if shown and st.query_params.get("demo") != "1":
+        st.query_params["demo"] = "1"
+    elif not shown and "demo" in st.query_params:
+        del st.query_params["demo"]
 
 
 def offer_demo() -> None:

@@ -13,7 +13,7 @@ from lancelot.demo import DemoRecords
 from lancelot.errors import LancelotError
 from lancelot.services import Services, running
 
-__all__ = ["demo_shown", "get_services", "latest", "moment_now", "recall", "remember", "show_demo"]
+__all__ = ["demo_shown", "get_services", "latest", "linked", "moment_now", "recall", "remember", "show_demo"]
 
 T = TypeVar("T")
 DEMO_KEY = "demo_here"
@@ -54,6 +54,11 @@ def show_demo(here: bool) -> None:
 def demo_shown() -> bool:
     """Whether this page shows the demonstration's records instead of the real ones."""
     return bool(st.session_state.get(DEMO_KEY))
+
+
+def linked(**parameters: str) -> dict[str, str]:
+    """The parameters of a link to another page; while the demonstration is shown it leads into the demonstration."""
+    return parameters | ({"demo": "1"} if demo_shown() else {})
 
 
 def moment_now() -> datetime:

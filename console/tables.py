@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
+from console.session import linked
+
 __all__ = ["Kind", "chart_with_table", "show_table"]
 
 Kind = Literal["usd", "count", "ms", "share", "time", "day", "receipt", "text"]
-RECEIPT_ADDRESS = "/receipts?id="
+RECEIPTS = "/receipts"
 ROWS_SHOWN = 10
 
 
@@ -70,7 +73,7 @@ def _typed(column: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
     if kind in ("time", "day"):
         return pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601" if _is_text(column) else None)
     if kind == "receipt":
-        return column.map(lambda value: f"{RECEIPT_ADDRESS}{value}" if value else None)
+        return column.map(lambda value: f"{RECEIPTS}?{urlencode(linked(id=str(value)))}" if value else None)
     return column
 
 

@@ -12,6 +12,7 @@ from typing import ParamSpec
 
 import streamlit as st
 
+from console.session import linked
 from lancelot.errors import LancelotError
 from local_models.errors import ModelError
 
@@ -189,5 +190,5 @@ def receipt_link(receipt_id: str, label: str | None = None) -> None:
         "war_room/receipts.py",
         label=label or f"Receipt {receipt_id}",
         icon=":material/receipt_long:",
-        query_params={"id": receipt_id},
+        query_params=linked(id=receipt_id),
     )

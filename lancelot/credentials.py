@@ -91,6 +91,12 @@ class Credentials:
         self._disk = disk or Disk()
         self._environment = os.environ if environment is None else environment
 
+    @staticmethod
+    def readable(content: bytes) -> None:
+        """Raise ValueError when a file's content is damaged."""
+        if _parsed(content) is None:
+            raise ValueError("damaged")
+
     def get(self, provider: str) -> SecretStr | None:
         """The provider's key, from the file or from the environment variable the file names; None without one."""
         return self._kept(self._entry(provider)).key

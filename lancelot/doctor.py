@@ -9,13 +9,16 @@ from typing import Any
 
 from lancelot.config import ConfigStore
 from lancelot.errors import LancelotError
+from lancelot.filecheck import PREFIX, Fault, damaged
 from lancelot.onboarding.flow import OnboardingFlow
 from lancelot.onboarding.remedies import due_checks
 from lancelot.onboarding.snapshot import CheckOutcome
+from lancelot.onboarding.states import State
 from lancelot.providers.prices import outdated
+from lancelot.repair import Repaired, Repairer
 from lancelot.store.ledger import ReceiptStore
 
-__all__ = ["Doctor"]
+__all__ = ["Doctor", "mended"]
 
 
 class Doctor:
@@ -30,6 +33,7 @@ class Doctor:
         self._flow = flow
         self._receipts = receipts
         self._config = config
+        self.anew: dict[str, Callable[[], None]] = {}  # files that a running server can write again from memory
 
     def look(self) -> dict[str, Any]:
         """{"ok", "checks": [{"name", "title", "ok", "detail", "took_ms", "fix"}]}; blocks until all have run."""
@@ -39,8 +43,10 @@ class Doctor:
         return {"ok": all(row["ok"] for row in rows), "checks": rows}
 
     def others(self) -> list[CheckOutcome]:
-        """What the set-up's own checks do not look at: the chain of receipts, the configuration, the price list."""
+        """What the set-up's own checks do not look at: files, the chain of receipts, the configuration, prices."""
         return [
+            *([fault.outcome for fault in self.faults()] or [_timed("files", "Files can be read", "", lambda: "All.")]),
+            _timed("set_up", "Set-up", "Go on with it: its page says how, or `lancelot onboard`.", self._set_up),
             _timed(
                 "receipts_chain", "Receipts hold together", "`lancelot receipts verify` names the place.", self._chain
             ),
@@ -50,15 +56,39 @@ class Doctor:
             _timed("prices", "Prices are up to date", "Update config/prices.yaml.", self._prices),
         ]
 
+    def faults(self) -> list[Fault]:
+        """The files of the data folder that cannot be read, each with its plan."""
+        return damaged(self._flow.deps.data_dir, self.anew)
+
+    def look_at(self, name: str) -> CheckOutcome:
+        """One of the others again; a file that can be read by now is well."""
+        found = next((one for one in self.others() if one.name == name), None)
+        well = CheckOutcome(name=name, title=f"File {name.removeprefix(PREFIX)}", ok=True, detail="Well.", took_ms=0.0)
+        return found or well
+
     def mend(self) -> dict[str, Any]:
-        """REPAIR, then look again: {"ok", "checks", "repairs", "text"}."""
+        """Damaged files, then REPAIR, then look again: {"ok", "checks", "repairs", "text"}."""
+        done = [mended(self._flow.repairer, fault, self.look_at) for fault in self.faults()]
         answer = self._flow.command("REPAIR")
-        return self.look() | {"repairs": list(answer.get("repairs") or ()), "text": answer["text"]}
+        text = f"{len(done)} damaged files are set aside. " if done else ""
+        repairs = [one.to_dict() for one in done] + list(answer.get("repairs") or ())
+        return self.look() | {"repairs": repairs, "text": text + answer["text"]}
+
+    def _set_up(self) -> str:
+        """A set-up that had to go back says so until it is finished again."""
+        snapshot = self._flow.snapshot
+        if snapshot.state is State.READY:
+            return "Finished."
+        back = [notice for notice in snapshot.notices if notice.code in ("snapshot_corrected", "snapshot_lost")]
+        if back:
+            raise LancelotError(back[-1].text, hint="Nothing else is lost.", code="set_up_went_back")
+        return f"It is at {snapshot.state}."
 
     def _chain(self) -> str:
         report = self._receipts.verify().to_dict()
         if not report["ok"]:
-            raise LancelotError(str(report["problem"]), code="chain_broken")
+            kept = "What is there stays readable; only a backup brings lost lines back."
+            raise LancelotError(str(report["problem"]), hint=kept, code="chain_broken")
         return f"{report['checked']} lines checked since the last checkpoint."
 
     def _configuration(self) -> str:
@@ -71,6 +101,16 @@ class Doctor:
         if old:
             raise LancelotError(f"The listed price has run out for {', '.join(map(str, old))}.", code="prices_outdated")
         return f"Price list {self._config.current.prices.version}."
+
+
+def mended(repairer: Repairer, fault: Fault, again: Callable[[str], CheckOutcome]) -> Repaired:
+    """One damaged file set right, with a copy to go back to; `again` looks at a check by its name."""
+
+    def recheck() -> tuple[bool, str]:
+        outcome = again(fault.outcome.name)
+        return outcome.ok, outcome.detail
+
+    return repairer.carry_out(fault.plan, recheck)
 
 
 def _timed(name: str, title: str, fix: str, look: Callable[[], str]) -> CheckOutcome:

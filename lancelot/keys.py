@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import threading
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from lancelot.guesses import GuessLimit
 __all__ = ["AppKey", "Caller", "Keys"]
 
 LANES = ("local", "fast", "deep")
+OURS, TOKEN = re.compile(r"lt_[A-Za-z0-9_-]{43}"), re.compile(r"[\x21-\x7e]{16,512}")
+DOCTOR = "`lancelot doctor --fix` sets it aside and keeps it; a backup brings it back."
 
 
 class AppKey(BaseModel):
@@ -76,18 +79,58 @@ class Keys:
         self._guesses = GuessLimit()
         self._used: set[str] = set()  # digests of tokens that have been right
 
+    @staticmethod
+    def readable_token(content: bytes) -> str:
+        """The token in a file's content; empty in an empty file.
+
+        Raises:
+            BadConfig: it cannot be one, or is cut off.
+        """
+        found = content.strip().decode("ascii", "replace")
+        if found and not (OURS if found.startswith("lt_") else TOKEN).fullmatch(found):
+            raise BadConfig("The operator's token (file token) is damaged.", hint=DOCTOR)
+        return found
+
+    @staticmethod
+    def readable(content: bytes) -> list[AppKey]:
+        """The keys in a file's content.
+
+        Raises:
+            BadConfig: it is damaged.
+        """
+        try:
+            return _KeyFile.model_validate_json(content).keys
+        except ValidationError as problem:
+            raise BadConfig("keys.json cannot be read: it is damaged or cut off.", hint=DOCTOR) from problem
+
+    @staticmethod
+    def _content(path: Path) -> bytes | None:
+        try:
+            return read_or_none(path)
+        except OSError as problem:
+            raise BadConfig(f"{path.name} cannot be read: {problem.strerror or problem}.", hint=DOCTOR) from problem
+
     def token(self) -> str:
-        """The operator's bearer token; made on first use."""
+        """The operator's bearer token; made on first use.
+
+        Raises:
+            BadConfig: the file is damaged. StoreError: it cannot be made.
+        """
         with self._guard:
             if self._operator is None:
                 path = self._folder / "token"
-                kept = read_or_none(path)
+                kept = self._content(path)
                 if kept and kept.strip():
-                    self._operator = kept.decode().strip()
+                    self._operator = self.readable_token(kept)
                 else:
                     self._operator = f"lt_{secrets.token_urlsafe(32)}"
                     write_atomic(path, f"{self._operator}\n".encode())
             return self._operator
+
+    def write_anew(self) -> None:
+        """Put the token that is in use back on disk, over a file that was damaged meanwhile."""
+        if self._operator is not None:
+            write_atomic(self._folder / "token", f"{self._operator}\n".encode())
 
     def rotate_token(self) -> str:
         """A new operator token; the old one stops working at once."""
@@ -115,7 +158,7 @@ class Keys:
         if wait_s and not known:
             raise TooMany("Too many wrong tokens from this address.", code="too_many_guesses", retry_after=wait_s)
         found: AppKey | None = None
-        for key in self._load():
+        for key in () if operator else self._load():  # a damaged file of keys keeps the operator not out
             if hmac.compare_digest(key.sha256, digest) and key.revoked is None:
                 found = key
         if operator or found:
@@ -200,15 +243,8 @@ class Keys:
             return self._known
 
     def _read(self) -> list[AppKey]:
-        content = read_or_none(self._path)
-        if content is None:
-            return []
-        try:
-            return _KeyFile.model_validate_json(content).keys
-        except ValidationError as problem:
-            raise BadConfig(
-                "keys.json cannot be read.", hint="Restore it from a backup, or move it away and add the keys again."
-            ) from problem
+        content = self._content(self._path)
+        return [] if content is None else self.readable(content)
 
     def _save(self, keys: list[AppKey]) -> None:
         write_atomic(self._path, _KeyFile(keys=keys).model_dump_json(indent=1).encode())

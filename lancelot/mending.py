@@ -21,6 +21,7 @@ from lancelot.changes import Changes
 from lancelot.config import ConfigStore
 from lancelot.doctor import Doctor
 from lancelot.errors import LancelotError, NotFound
+from lancelot.filecheck import PREFIX
 from lancelot.filediff import file_diff
 from lancelot.onboarding.flow import OnboardingFlow
 from lancelot.onboarding.remedies import Remedies, due_checks
@@ -181,11 +182,13 @@ class Mending:
         for check in self._flow.checks():
             if check.name == name:
                 return check.run(self._flow.snapshot)
-        return next(outcome for outcome in self._doctor.others() if outcome.name == name)
+        return self._doctor.look_at(name)
 
     def _plan(self, outcome: CheckOutcome) -> Plan:
         if outcome.name == "configuration":
             return self._configuration(outcome)
+        if outcome.name.startswith(PREFIX):
+            return next(fault.plan for fault in self._doctor.faults() if fault.outcome.name == outcome.name)
         flow = self._flow
         return Remedies(flow.keeper, flow.credentials, flow.deps.model, flow.begin).plan(outcome)
 

@@ -146,6 +146,7 @@ class Services:
         )
         self.costs = Costs(self.usage, self.config, self.budgets, self._local_window)
         self.approvals = ApprovalQueue(self.data_dir, self.receipts, notify=self._tell_operator, redactor=self.redactor)
+        self.doctor.anew = {"token": self.keys.write_anew, "approvals.json": self.approvals.write_anew}
         self.demo = DemoData(self.data_dir, self.config)
         self._opened.append(self.demo.close)
         outcomes = OutcomeLedger(self.receipts.database)
@@ -198,6 +199,8 @@ class Services:
         return len(self.approvals.list(State.PENDING))
 
     def _start(self) -> None:
+        for fault in self.doctor.faults():
+            log.warning("%s `lancelot doctor` says what to do.", fault.outcome.detail)
         self._lock.note({"url": self._url} if self._url else {})
         if self._url and not self.external_brain:  # a command line starts the model only when it needs it
             self.supervisor.start()

@@ -58,7 +58,7 @@ def act(page: Page, name: str) -> None:
     if name == "settings":
         page.get_by_role("tab", name="Budgets").click()
         page.get_by_role("spinbutton", name="US dollars a day", exact=True).first.fill("20")
-        page.get_by_role("button", name="Show what would change").first.click()
+        page.get_by_role("button", name="Show what would change", exact=True).locator("visible=true").click()
         page.get_by_text("What would change in").first.wait_for()
         page.get_by_role("button", name="Save", exact=True).first.scroll_into_view_if_needed()
 

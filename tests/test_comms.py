@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import warnings
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from lancelot.comms import AppriseSender, CommsFailed, Terminal, read_channel
 from lancelot.errors import BadInput
 from tests.e2e.harness import free_port
+from tests.loopback import Quiet, listening
 from tests.onboarding.fakes import World
 
 with warnings.catch_warnings():
@@ -48,23 +47,13 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 def webhook() -> Iterator[tuple[list[dict[str, Any]], int]]:
     taken: list[dict[str, Any]] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
-            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
+            taken.append(json.loads(self.body()))
+            self.say()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield taken, server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler) as url:
+        yield taken, int(url.rpartition(":")[2])
 
 
 def onboard_by(world: World, url: str) -> None:

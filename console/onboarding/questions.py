@@ -251,7 +251,8 @@ def outcomes(flow: OnboardingFlow, status: Status) -> None:
     for outcome in status["checks"]:
         mark = ":material/check_circle:" if outcome["ok"] else ":material/error:"
         words = "passed" if outcome["ok"] else "failed"
-        st.markdown(f"{mark} **{outcome['title']}** {words} · {outcome['took_ms'] / 1000:.2f} s  \n{outcome['detail']}")
+        took = f"{outcome['took_ms']:.0f} ms" if outcome["took_ms"] < 1000 else f"{outcome['took_ms'] / 1000:.1f} s"
+        st.markdown(f"{mark} **{outcome['title']}** {words} · {took}  \n{outcome['detail']}")
         if outcome["fix"]:
             st.caption(outcome["fix"])
             if "REPAIR" in outcome["fix"] and st.button(

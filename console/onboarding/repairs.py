@@ -12,7 +12,7 @@ from console.session import recall, remember
 from console.tables import show_table
 from console.widgets import ago, show_diff, show_error
 from lancelot.errors import LancelotError
-from lancelot.mending import Found, Mending
+from lancelot.mending import Found, Mending, Snapshot
 from lancelot.repair import Past
 
 __all__ = ["history", "repair", "snapshots"]
@@ -81,8 +81,9 @@ def history(mending: Mending) -> None:
         st.caption("Nothing has been repaired, reset or restored yet.")
         return
     for one in past:
-        with st.expander(headline(one)):
-            entry(mending, one)
+        with st.expander(headline(one), key=f"past_{one.id}", on_change="rerun") as opened:
+            if opened.open:  # a difference is drawn only for who reads it
+                entry(mending, one)
 
 
 def headline(one: Past) -> str:
@@ -118,12 +119,18 @@ def snapshots(mending: Mending) -> None:
     st.caption("Only what still holds on this machine comes back: a key or model that is gone is asked for again.")
     for one in found:
         when = f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%d %H:%M:%S} UTC" if one.at else "time unknown"
-        with st.expander(f"Revision {one.revision} · {one.state} · {when}"):
-            show_diff(one.diff, "The same as now.")
-            if st.button("Restore this one", key=f"restore_{one.revision}", icon=":material/settings_backup_restore:"):
-                remember("restoring", one.revision)
-            if recall("restoring", int) == one.revision:
-                confirm(mending, one.revision)
+        heading = f"Revision {one.revision} · {one.state} · {when}"
+        with st.expander(heading, key=f"older_{one.revision}", on_change="rerun") as opened:
+            if opened.open:
+                older(mending, one)
+
+
+def older(mending: Mending, one: Snapshot) -> None:
+    show_diff(one.diff, "The same as now.")
+    if st.button("Restore this one", key=f"restore_{one.revision}", icon=":material/settings_backup_restore:"):
+        remember("restoring", one.revision)
+    if recall("restoring", int) == one.revision:
+        confirm(mending, one.revision)
 
 
 def confirm(mending: Mending, revision: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from console.receipts.table import KINDS, as_table
-from console.session import get_services
+from console.session import get_services, linked
 from console.tables import show_table
 from console.widgets import money, receipt_link, redactions_in_words, tokens
 from console.words import plain
@@ -124,6 +124,6 @@ def _links(one: Receipt) -> None:
             "war_room/approvals.py",
             label="The approval",
             icon=":material/approval_delegation:",
-            query_params={"id": str(approval)},
+            query_params=linked(id=str(approval)),
         )
     receipt_link(one.id)

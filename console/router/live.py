@@ -28,16 +28,17 @@ SPANS = {"Last hour": 1 / 24, "Last day": 1.0, "Last week": 7.0, "Last month": 3
 
 def decisions() -> None:
     """The filters, and under them the newest decisions, live."""
-    columns = st.columns(4)
-    chosen = {
-        "lane": columns[0].selectbox("Lane", ["local", "fast", "deep"], key="live_lane", **ANY),
-        "status": columns[1].selectbox(
-            "Status", ["ok", "error", "cancelled", "parked", "blocked"], key="live_status", **ANY
-        ),
-        "risk": columns[2].selectbox("Risk", ["low", "medium", "high", "unknown"], key="live_risk", **ANY),
-        "task": columns[3].text_input("Kind of request", key="live_task", placeholder="any").strip() or None,
-    }
-    escalated = st.toggle("Only what needed another brain", key="live_escalated")
+    with st.expander("Filters", icon=":material/filter_alt:"):
+        columns = st.columns(4)
+        chosen = {
+            "lane": columns[0].selectbox("Lane", ["local", "fast", "deep"], key="live_lane", **ANY),
+            "status": columns[1].selectbox(
+                "Status", ["ok", "error", "cancelled", "parked", "blocked"], key="live_status", **ANY
+            ),
+            "risk": columns[2].selectbox("Risk", ["low", "medium", "high", "unknown"], key="live_risk", **ANY),
+            "task": columns[3].text_input("Kind of request", key="live_task", placeholder="any").strip() or None,
+        }
+        escalated = st.toggle("Only what needed another brain", key="live_escalated")
     _newest({name: value for name, value in chosen.items() if value}, escalated)
 
 

@@ -62,7 +62,10 @@ def older_copies(name: str) -> None:
     if st.button("Undo the last save", key=f"undo_{name}", icon=":material/undo:"):
         _put_back(name, 1)
     for copy in found:
-        with st.expander(f"Version {copy.number} before this one, replaced {ago(copy.at)} ago"):
+        heading = f"Version {copy.number} before this one, replaced {ago(copy.at)} ago"
+        with st.expander(heading, key=f"copy_{name}_{copy.number}", on_change="rerun") as opened:
+            if not opened.open:
+                continue
             show_diff(copy.diff, "The same as what is in force.")
             if copy.diff and st.button("Put it back", key=f"put_back_{name}_{copy.number}"):
                 _put_back(name, copy.number)

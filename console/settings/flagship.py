@@ -113,7 +113,10 @@ def changes_before() -> None:
     newest = next((one.id for one in past if one.can_undo), None)
     for one in past:
         state = "taken back" if one.undone_at else "done"
-        with st.expander(f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%d %H:%M} UTC · {state} · {one.why}"):
+        heading = f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%d %H:%M} UTC · {state} · {one.why}"
+        with st.expander(heading, key=f"flagship_{one.id}", on_change="rerun") as opened:
+            if not opened.open:
+                continue
             show_diff(one.diff, "No file was changed.")
             if one.id == newest and st.button(
                 "Bring back what it replaced", key=f"back_{one.id}", icon=":material/undo:"

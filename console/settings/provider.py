@@ -71,7 +71,7 @@ def lanes(name: str, *, in_use: bool) -> None:
         known = [AUTO, *known]
     version = version_of(services.changes.text(NAME))
     given: dict[Path, Value] = {}
-    st.markdown(f"**Models of {entry.title}**")
+    st.markdown("**Its models**")
     with st.form("lanes"):
         columns = st.columns(2)
         for column, lane in zip(columns, ("fast", "deep"), strict=True):

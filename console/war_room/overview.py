@@ -12,7 +12,7 @@ import streamlit as st
 from console.charts import bars
 from console.demo_switch import offer_demo
 from console.events import in_words
-from console.session import demo_shown, get_services, latest, moment_now
+from console.session import demo_shown, get_services, latest, linked, moment_now
 from console.tables import show_table
 from console.widgets import ago, empty_state, live, money, page_guard, section, stale_note, tokens
 from lancelot.approvals import State
@@ -188,6 +188,7 @@ def waiting() -> None:
             "war_room/approvals.py",
             label=f"Decide ({len(found)} waiting)" if len(found) > 1 else "Decide",
             icon=":material/approval_delegation:",
+            query_params=linked(),
         )
 
 

@@ -15,7 +15,7 @@ from console.tables import show_table
 from console.widgets import LANE_WORDS, empty_state, money, page_guard, tokens
 from lancelot.store.receipts import Receipt
 
-PAGE_SIZE = 50
+PAGE_SIZE, TABLE_PX, FEW = 50, 560, 14
 SPANS = {"1 h": timedelta(hours=1), "24 h": timedelta(days=1), "7 d": timedelta(days=7), "30 d": timedelta(days=30)}
 CHOICES: dict[str, tuple[str, list[str]]] = {
     "lane": ("Lane", ["local", "fast", "deep"]),
@@ -37,13 +37,12 @@ def filters() -> tuple[dict[str, Any], str]:
     """What to show and in which order; every choice is part of the address, so that a view can be sent on."""
     span = st.segmented_control("Time", list(SPANS), key="span", bind="query-params", help="Nothing chosen: all")
     chosen: dict[str, Any] = {}
-    for column, (name, (label, options)) in zip(st.columns(len(CHOICES)), CHOICES.items(), strict=True):
-        chosen[name] = column.selectbox(
-            label, options, index=None, placeholder="any", key=name, bind="query-params", required=False
-        )
-    with st.expander(
-        "More filters, and the order", expanded=any(name in st.query_params for name in (*WRITTEN, "sort"))
-    ):
+    named = any(name in st.query_params for name in (*CHOICES, *WRITTEN, "hidden", "sort"))
+    with st.expander("Filters, and the order", expanded=named, icon=":material/filter_alt:"):
+        for column, (name, (label, options)) in zip(st.columns(len(CHOICES)), CHOICES.items(), strict=True):
+            chosen[name] = column.selectbox(
+                label, options, index=None, placeholder="any", key=name, bind="query-params", required=False
+            )
         for column, (name, label) in zip(st.columns(len(WRITTEN)), WRITTEN.items(), strict=True):
             chosen[name] = column.text_input(label, key=name, placeholder="any", bind="query-params").strip()
         hidden = st.toggle("Only where something was hidden", key="hidden", bind="query-params")
@@ -89,7 +88,12 @@ def listing() -> None:
         "Choose a row to read the whole story. A click on a head sorts this page; the order above sorts them all."
     )
     rows = show_table(
-        as_table(found), KINDS, key=f"receipts-{len(cursors)}-{found[0].id}", select=True, height=560, missing="unknown"
+        as_table(found),
+        KINDS,
+        key=f"receipts-{len(cursors)}-{found[0].id}",
+        select=True,
+        height=TABLE_PX if len(found) > FEW else "auto",
+        missing="unknown",
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
@@ -102,7 +106,7 @@ def listing() -> None:
         ):
             cursors.append(following)
             st.rerun()
-        st.caption(f"Page {len(cursors):,}, {len(found):,} receipts")
+        st.caption(f"Page {len(cursors):,}, {len(found):,} receipt{'' if len(found) == 1 else 's'}")
     if rows:
         st.query_params["id"] = found[rows[0]].id
         st.rerun()

@@ -72,6 +72,7 @@ class ApprovalQueue:
         self._shelf = Shelf(folder, clock, disk)
         self._lock = self._shelf.lock
         self._rules = RuleBook(self._shelf, receipts, clock)
+        self.write_anew = self._shelf.save  # what is in memory, over a file that was damaged meanwhile
         self._originals = Originals()
         self._bell = Bell()
 

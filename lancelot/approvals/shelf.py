@@ -18,7 +18,7 @@ from lancelot.approvals.nouns import TRANSITIONS, Approval, StandingRule, State
 from lancelot.errors import StoreError
 from lancelot.files import Disk, read_or_none, write_atomic
 
-__all__ = ["Shelf"]
+__all__ = ["Shelf", "readable"]
 
 KEPT = 500  # decided approvals, and ended rules, that stay listed
 NEVER_FINISHED = timedelta(days=7)  # what was taken up this long ago will not be reported done any more
@@ -93,14 +93,28 @@ class Shelf:
             del self.rules[rule.id]
 
     def _read(self) -> _Kept:
-        content = read_or_none(self._path)
-        if content is None:
-            return _Kept()
         try:
-            return _Kept.model_validate_json(content)
-        except ValidationError:
-            raise StoreError(
-                "approvals.json cannot be read.",
-                code="approvals_damaged",
-                hint="Move it aside; what waited asks again.",
-            ) from None
+            content = read_or_none(self._path)
+        except OSError as problem:
+            raise _damaged(str(problem.strerror or problem)) from problem
+        return _Kept() if content is None else readable(content)
+
+
+def readable(content: bytes) -> _Kept:
+    """What a file's content holds.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    try:
+        return _Kept.model_validate_json(content)
+    except ValidationError:
+        raise _damaged("it is damaged or cut off") from None
+
+
+def _damaged(why: str) -> StoreError:
+    return StoreError(
+        f"approvals.json cannot be read: {why}.",
+        code="approvals_damaged",
+        hint="`lancelot doctor --fix` sets it aside and keeps it; what waited asks again.",
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import SecretStr
@@ -15,7 +16,11 @@ from lancelot.backup import backup as write_backup
 from lancelot.backup import restore as read_backup
 from lancelot.cli.connect import connect, running_server
 from lancelot.cli.output import Out, command
-from lancelot.errors import BadInput, Conflict
+from lancelot.doctor import mended
+from lancelot.errors import BadInput, Conflict, LancelotError
+from lancelot.filecheck import PREFIX, with_configuration
+from lancelot.onboarding.snapshot import CheckOutcome
+from lancelot.repair import Repairer
 
 __all__ = ["register"]
 
@@ -24,15 +29,39 @@ PASSPHRASE = "LANCELOT_BACKUP_PASSPHRASE"  # noqa: S105 a variable's name
 
 def doctor(out: Out, fix: Annotated[bool, typer.Option("--fix", help="Let REPAIR mend what it can.")] = False) -> int:
     """Check everything; exit 1 when something is wrong. --fix repairs, and checks again."""
-    with connect() as server:
-        found = server.post("/system/doctor", {"fix": fix})
+    folders = settings.data_dir(), settings.config_dir()
+    served = running_server() is not None  # it has its own view of the files, but for the token we need to ask it
+    faults = [one for one in with_configuration(*folders) if not served or one.outcome.name == f"{PREFIX}token"]
+    repairs = [mended(Repairer(folders[0]), fault, partial(_file_again, folders)) for fault in faults if fix]
+    try:
+        with connect() as server:
+            found = server.post("/system/doctor", {"fix": fix})
+    except LancelotError as problem:
+        found = _cannot_start(problem, [one.outcome for one in with_configuration(*folders)])
+    found["repairs"] = [one.to_dict() for one in repairs] + found.get("repairs", [])
     lines = [
         f"{'ok  ' if row['ok'] else 'FAIL'}  {row['title']}: {row['detail']}"
         + ("" if row["ok"] or not row["fix"] else f"  -> {row['fix']}")
         for row in found["checks"]
     ]
-    out.result(found, [*([found["text"]] if found.get("text") else []), *lines])
+    told = [
+        f"{'mended' if one['fixed'] else 'not mended'}  {one['finding']} {one['detail']}" for one in found["repairs"]
+    ]
+    out.result(found, [*([found["text"]] if found.get("text") else []), *told, *lines])
     return 0 if found["ok"] else 1
+
+
+def _file_again(folders: tuple[Path, Path], name: str) -> CheckOutcome:
+    found = next((one.outcome for one in with_configuration(*folders) if one.outcome.name == name), None)
+    return found or CheckOutcome(name=name, title=name, ok=True, detail="It is set aside, and kept.", took_ms=0.0)
+
+
+def _cannot_start(problem: LancelotError, files: list[CheckOutcome]) -> dict[str, Any]:
+    """What can be said when nothing opens: the files that are damaged, and what stood in the way."""
+    way = CheckOutcome(
+        name="services", title="Lancelot starts", ok=False, detail=problem.title, took_ms=0.0, fix=problem.hint
+    )
+    return {"ok": False, "checks": [one.model_dump(mode="json") for one in (*files, way)]}
 
 
 def ask_passphrase(*, twice: bool = False) -> SecretStr:

@@ -125,7 +125,7 @@ def database_works(receipts: ReceiptStore) -> str:
         problem = receipts.state().problem or {}
         raise StoreError(str(problem.get("title") or "The database does not take entries in time."))
     (answer,) = receipts.database.query("select count(*) from receipts")
-    return f"Writable; it holds {answer[0]} entries."
+    return f"Writable; it holds {answer[0]:,} {'entry' if answer[0] == 1 else 'entries'}."
 
 
 def build_flow(

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.cli.shell import Shell
+from tests.loopback import Quiet, listening
 from tests.ready import hand_in_weights
 
 pytestmark = [pytest.mark.real_model, pytest.mark.timeout(600)]
@@ -107,22 +106,10 @@ def webhook() -> Iterator[tuple[int, list[bytes]]]:
     """A receiver on a free port that keeps the bodies it is sent."""
     taken: list[bytes] = []
 
-    class Hook(BaseHTTPRequestHandler):
+    class Hook(Quiet):
         def do_POST(self) -> None:
-            taken.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            taken.append(self.body())
+            self.say()
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1], taken
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
+    with listening(Hook) as url:
+        yield int(url.rpartition(":")[2]), taken

@@ -63,3 +63,16 @@ def test_without_a_demonstration_there_is_no_switch(services: Services) -> None:
     app = draw("war_room/receipts.py", demo="1")
     assert not app.sidebar.toggle
     assert MARK not in words(app)
+
+
+def test_every_link_inside_the_demonstration_stays_in_it(both: Services) -> None:
+    """Opened in another tab, too, where nobody remembers the switch."""
+    overview = draw("war_room/overview.py", demo="1")
+    (table,) = [found.value for found in overview.dataframe if "Receipt" in found.value]
+    assert all("demo=1" in address for address in table["Receipt"])
+    receipt = both.demo.records().receipts.page({"kind": "attempt"}, None, 1)[0][0]
+    links = [found.proto for found in draw("war_room/receipts.py", demo="1", id=receipt.id).get("page_link")]
+    assert links
+    assert all("demo=1" in link.query_string for link in links if link.query_string)
+    real = draw("war_room/receipts.py", id=both.receipts.page({}, None, 1)[0][0].id)
+    assert not any("demo" in found.proto.query_string for found in real.get("page_link"))

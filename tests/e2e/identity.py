@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+
+from tests.loopback import Quiet, listening
 
 __all__ = ["Identity", "identity"]
 
@@ -32,7 +31,7 @@ class Identity:
         return {"access_token": "a", "token_type": "Bearer", "expires_in": 600, "id_token": signed}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet):
     state: Identity
 
     def do_GET(self) -> None:
@@ -41,10 +40,10 @@ class Handler(BaseHTTPRequestHandler):
         if parts.path == "/.well-known/openid-configuration":
             places = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "jwks"}
             about = {name: f"{state.url}/{path}" for name, path in places.items()} | {"issuer": state.url}
-            self._send(about | {"response_types_supported": ["code"], "subject_types_supported": ["public"],
+            self.say_json(about | {"response_types_supported": ["code"], "subject_types_supported": ["public"],
                                 "id_token_signing_alg_values_supported": ["RS256"]})  # fmt: skip
         elif parts.path == "/jwks":
-            self._send({"keys": [state.key.as_dict(private=False)]})
+            self.say_json({"keys": [state.key.as_dict(private=False)]})
         else:
             code = f"code-{len(state.nonces)}"
             state.nonces[code] = asked.get("nonce")
@@ -56,32 +55,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         given = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
-        self._send(self.state.token(given["code"][0]))
-
-    def _send(self, value: object) -> None:
-        content = json.dumps(value).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        return
+        self.say_json(self.state.token(given["code"][0]))
 
 
 @contextmanager
 def identity() -> Iterator[Identity]:
     """The provider, as long as the block lasts."""
     state = Identity()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"state": state}))
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with listening(Handler, state) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

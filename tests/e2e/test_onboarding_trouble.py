@@ -8,9 +8,7 @@ import re
 import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -18,6 +16,7 @@ from playwright.sync_api import Page, expect
 from local_models.lockfile import PackageSource, load_lock
 from tests.e2e.harness import Console, files_with
 from tests.e2e.journey import enter_code, newest_code, press, recover
+from tests.loopback import Quiet, listening
 from tests.weights import installed_weights
 
 pytestmark = [pytest.mark.real_model, pytest.mark.timeout(900)]
@@ -49,7 +48,7 @@ def neighbour(tmp_path: Path) -> Iterator[Neighbour]:
     state = Neighbour(packed(installed_weights(), tmp_path))
     pause = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             if self.path.startswith("/v1/models"):
                 self.models()
@@ -100,19 +99,8 @@ def neighbour(tmp_path: Path) -> Iterator[Neighbour]:
                 except OSError:
                     return  # the console was killed
 
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
-    thread.start()
-    try:
+    with listening(Handler) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def packed(weights: Path, folder: Path) -> Path:

@@ -26,7 +26,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from lancelot.onboarding.seams import Preflight
 from lancelot.onboarding.snapshot import OnboardingSnapshot
 from lancelot.onboarding.states import State
 from local_models.lockfile import HttpsSource, PinnedModel
+from tests.loopback import Quiet, listening
 from tests.onboarding.fakes import GOOD_KEY, World
 from tests.onboarding.test_machine import finish
 
@@ -147,7 +147,7 @@ def serving() -> Iterator[WeightsServer]:
     """The server on a port of its own, as long as the block lasts."""
     state = WeightsServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             found = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
             start = int(found[1]) if found else 0
@@ -169,19 +169,9 @@ def serving() -> Iterator[WeightsServer]:
             if state.cut is not None and limit < len(body):
                 state.arrived()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}/drill.gguf"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with listening(Handler) as url:
+        state.url = f"{url}/drill.gguf"
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def in_child(work: Callable[[], None]) -> int:

@@ -6,10 +6,10 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from local_models.smoke_test import CLASSIFY, EXTRACT, SUMMARY
+from tests.loopback import Quiet, listening
 
 __all__ = ["FakeLocal", "fake_local"]
 
@@ -47,7 +47,7 @@ def answer(path: str, body: dict[str, Any]) -> dict[str, Any]:
     return {"id": "x", "object": "chat.completion", "created": 1, "model": "fake", "choices": [choice], "usage": usage}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet):
     protocol_version = "HTTP/1.1"
     state: FakeLocal
 
@@ -55,48 +55,25 @@ class Handler(BaseHTTPRequestHandler):
         if self.state.hanging:
             self.state.let_go.wait(60)
         if self.path == "/health":
-            self._send({"service": "lancelot-local-model", "status": "ready", "model": "fake", "queue": 0, "active": 0})
+            self.say_json(
+                {"service": "lancelot-local-model", "status": "ready", "model": "fake", "queue": 0, "active": 0}
+            )
         else:
-            self._send({"object": "list", "data": [{"id": "fake", "object": "model"}]})
+            self.say_json({"object": "list", "data": [{"id": "fake", "object": "model"}]})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("content-length", "0"))))
+        body = json.loads(self.body())
         if self.state.hanging:
             self.state.let_go.wait(60)
-        self._send(answer(self.path, body))
-
-    def _send(self, value: Any) -> None:
-        content = json.dumps(value).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        return
+        self.say_json(answer(self.path, body))
 
 
 @contextmanager
 def fake_local() -> Iterator[FakeLocal]:
     """The service, as long as the block lasts."""
     state = FakeLocal()
-    server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"state": state}))
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.let_go.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with listening(Handler, state) as state.url:
+        try:
+            yield state
+        finally:
+            state.let_go.set()

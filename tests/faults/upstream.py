@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.harness import NO_NETWORK, lancelot
+from tests.loopback import Quiet, listening
 from tests.ready import hand_in_weights
 
 __all__ = ["KEY", "Upstream", "onboarded", "upstream"]
@@ -53,7 +53,7 @@ def chunks(words: list[str]) -> list[bytes]:
     return [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events] + [b"data: [DONE]\n\n"]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet):
     protocol_version = "HTTP/1.1"
     state: Upstream
 
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.state.models]})
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        body = self.body()
         state = self.state
         if not self._let_in():
             return
@@ -136,34 +136,17 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, *_: object) -> None:
-        return
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        return  # callers that are killed hang up in the middle of an answer
-
 
 @contextmanager
 def upstream() -> Iterator[Upstream]:
     """The provider, as long as the block lasts."""
     state = Upstream()
-    handler = type("Bound", (Handler,), {"state": state})
-    server = Server(("127.0.0.1", 0), handler)
-    state.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.let_go.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with listening(Handler, state) as url:
+        state.url = f"{url}/v1"
+        try:
+            yield state
+        finally:
+            state.let_go.set()
 
 
 def onboarded(folder: Path, provider: Upstream, local_url: str) -> str:

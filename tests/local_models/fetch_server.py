@@ -15,6 +15,7 @@ from typing import Any
 from local_models.consent import Consent
 from local_models.fetch_model import FetchSettings
 from local_models.lockfile import HttpsSource, PinnedModel, Source
+from tests.loopback import Quiet, listening
 
 __all__ = ["CONTENT", "Exchange", "FileServer", "agreed", "make_pin", "quick", "serving"]
 
@@ -96,7 +97,7 @@ def serving(*script: Behaviour, content: bytes = CONTENT) -> Iterator[FileServer
     """A FileServer that listens on loopback while the block runs."""
     files = FileServer(*script, content=content)
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -106,20 +107,9 @@ def serving(*script: Behaviour, content: bytes = CONTENT) -> Iterator[FileServer
             self.rfile.read(int(self.headers["Content-Length"]))
             files.answer(self)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    files.url = f"http://127.0.0.1:{server.server_address[1]}/weights.gguf"
-    try:
+    with listening(Handler) as url:
+        files.url = f"{url}/weights.gguf"
         yield files
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def make_pin(*sources: str | Source, content: bytes = CONTENT) -> PinnedModel:
