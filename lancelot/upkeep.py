@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lancelot.brain.supervisor import Supervisor
@@ -37,7 +37,8 @@ def wanted() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What runs now, or what ran last. `done` of `total` steps; `error` has code, title and hint."""
+    """What runs now, or what ran last. `done` of `total` steps; at its end `result`, or `error` with code, title and
+    hint."""
 
     name: str
     running: bool
@@ -45,6 +46,7 @@ class Job:
     total: int | None = None
     detail: str = ""
     error: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
 
 
 class Upkeep:
@@ -109,13 +111,7 @@ class Upkeep:
         Raises:
             Conflict: a job runs. LocalModelError: the model does not answer.
         """
-        self._take("exam")
-        try:
-            return self._hold(items)
-        except ModelError as problem:
-            raise LocalModelError(problem.title, hint=problem.hint, code=problem.code) from problem
-        finally:
-            self._release()
+        return self._done("exam", lambda: self._hold(items))
 
     def tune(self) -> dict[str, Any]:
         """Measure the weight formats now and wait for the end.
@@ -123,16 +119,7 @@ class Upkeep:
         Raises:
             Conflict: a job runs. LocalModelError: tuning failed; what ran before goes on running.
         """
-        self._take("tune")
-        try:
-            report = self._tuner.run(lambda detail: self._tell(detail=detail))
-            if report["winner"] != self._supervisor.status().weight_format:  # what runs, not what was once remembered
-                self._supervisor.restart()
-            return report
-        except ModelError as problem:
-            raise LocalModelError(problem.title, hint=problem.hint, code=problem.code) from problem
-        finally:
-            self._release()
+        return self._done("tune", self._measure)
 
     def tuning(self) -> dict[str, Any]:
         """The last tuning; empty when there was none."""
@@ -149,13 +136,13 @@ class Upkeep:
         if not self.latest():
             self.exam()
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, items: Sequence[ExamItem] | None = None) -> None:
         """The same as `exam` or `tune` on a thread of its own; `job` follows it.
 
         Raises:
             BadInput: no such job. Conflict: a job runs.
         """
-        jobs: dict[str, Callable[[], Any]] = {"exam": self.exam, "tune": self.tune}
+        jobs: dict[str, Callable[[], dict[str, Any]]] = {"exam": lambda: self._hold(items), "tune": self._measure}
         if name not in jobs:
             raise BadInput(f"There is no upkeep called {name}.", hint="It is exam or tune.")
         self._in_background(name, jobs[name])
@@ -166,13 +153,7 @@ class Upkeep:
         Raises:
             Conflict: a job runs. LancelotError: as the work does.
         """
-        self._take(name)
-        try:
-            return work(lambda done, total, detail: self._tell(done, total, detail), self._stopped.is_set)
-        except ModelError as problem:
-            raise LocalModelError(problem.title, hint=problem.hint, code=problem.code) from problem
-        finally:
-            self._release()
+        return self._done(name, lambda: work(self._tell, self._stopped.is_set))
 
     def begin_work(self, name: str, work: Work) -> None:
         """The same on a thread of its own; `job` follows it.
@@ -180,12 +161,7 @@ class Upkeep:
         Raises:
             Conflict: a job runs.
         """
-        self._in_background(name, lambda: self.carry_out(name, work))
-
-    def _in_background(self, name: str, job: Callable[[], Any]) -> None:
-        if self.busy:
-            raise Conflict("An upkeep job is running already.", hint="Wait for its end.")
-        threading.Thread(target=self._quietly, args=(job,), name=f"upkeep-{name}", daemon=True).start()
+        self._in_background(name, lambda: work(self._tell, self._stopped.is_set))
 
     def close(self) -> None:
         """Let the running job stop at its next item."""
@@ -221,17 +197,46 @@ class Upkeep:
             self._exams.add(row["task"], row["score"], row["items"], model_id=status.model_id, data=facts)
         self._flagged = None
 
+    def _measure(self) -> dict[str, Any]:
+        report = self._tuner.run(self._tell)
+        if report["winner"] != self._supervisor.status().weight_format:  # what runs, not what was once remembered
+            self._supervisor.restart()
+        return report
+
+    def _in_background(self, name: str, job: Callable[[], dict[str, Any]]) -> None:
+        self._take(name)  # here, so that whoever asks next sees it
+        threading.Thread(
+            target=self._quietly, args=(lambda: self._finished(job),), name=f"upkeep-{name}", daemon=True
+        ).start()
+
+    def _done(self, name: str, job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        self._take(name)
+        return self._finished(job)
+
+    def _finished(self, job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Carry the job out; what became of it stays readable in `job`."""
+        try:
+            result = job()
+        except ModelError as problem:
+            failed = LocalModelError(problem.title, hint=problem.hint, code=problem.code)
+            self._release(error=failed.to_dict())
+            raise failed from problem
+        except LancelotError as failed:
+            self._release(error=failed.to_dict())
+            raise
+        except BaseException:
+            self._release(error=LocalModelError("The job broke unexpectedly.").to_dict())
+            raise
+        self._release(result=result)
+        return result
+
     def _quietly(self, job: Callable[[], Any]) -> None:
         try:
             job()
         except LancelotError as problem:
             log.warning("upkeep: %s", problem.code)
-            self._job = Job(
-                **(asdict(self._job) if self._job else {"name": "?"}) | {"error": problem.to_dict()} | _ENDED
-            )
         except Exception as problem:  # noqa: BLE001 - a thread's boundary
             log.error("upkeep failed: %s", type(problem).__name__)
-            self._release()
 
     def _take(self, name: str) -> None:
         with self._guard:
@@ -239,15 +244,12 @@ class Upkeep:
                 raise Conflict(f"{self._job.name} is running already.", hint="Wait for its end.")
             self._job = Job(name, running=True)
 
-    def _release(self) -> None:
+    def _release(self, **outcome: Any) -> None:
         with self._guard:
             if self._job is not None:
-                self._job = Job(**asdict(self._job) | _ENDED)
+                self._job = replace(self._job, running=False, **outcome)
 
     def _tell(self, done: int = 0, total: int | None = None, detail: str = "") -> None:
         with self._guard:
             if self._job is not None:
                 self._job = Job(self._job.name, True, done, total, detail)
-
-
-_ENDED: dict[str, Any] = {"running": False}

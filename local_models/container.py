@@ -20,6 +20,7 @@ from local_models.consent import Consent, read_consent
 from local_models.errors import ModelError
 from local_models.fetch_model import default_folder, ensure_model, verify_model, weights_path
 from local_models.healthcheck import DEFAULT_PORT
+from local_models.leftovers import clear_leftovers
 from local_models.lockfile import Lock, PinnedModel, load_lock
 from local_models.service import main as serve
 from local_models.tier import chosen_model
@@ -61,6 +62,7 @@ def wait_for_weights(
 
 def service_arguments(lock: Lock, pin: PinnedModel, folder: Path, environ: Mapping[str, str]) -> list[str]:
     """The service's command line for these weights."""
+    clear_leftovers(weights_path(pin, folder))
     adapter = lock.adapter_for(pin)
     choice = choose_weights(weights_path(pin, folder), adapter.path() if adapter else None)
     arguments = ["--weights", str(choice.weights), "--model-id", pin.id, "--format", choice.format]

@@ -433,12 +433,14 @@ class Engine:
         with self._condition:
             self._condition.notify_all()
 
-    def _context(self, weights: Weights, cells: int, adapter: Adapter | None, *, small: bool, half: str) -> Context:
-        """small: narrow passes and few sequences; each token of a pass and each sequence holds a row of logits."""
+    def _context(
+        self, weights: Weights, cells: int, adapter: Adapter | None, *, sequences: int, half: str, small: bool = False
+    ) -> Context:
+        """small: narrow passes. Each token of a pass and each sequence holds a row of logits, so both are kept few."""
         made = Context(
             weights,
             cells=cells,
-            sequences=32 if small else 64,
+            sequences=sequences,
             width=min(LONG, self.settings.width) if small else self.settings.width,
             threads=self.settings.threads,
             half=half,
@@ -448,10 +450,11 @@ class Engine:
         return made
 
     def _task_batchers(self) -> Batcher | Pair:
-        wide = self._context(self._weights, self.settings.task_cells, self._adapted, small=False, half="f16")
+        wide = self._context(self._weights, self.settings.task_cells, self._adapted, sequences=48, half="f16")
         if platform.machine().lower() not in ("x86_64", "amd64"):
             return Batcher(wide, capacity=self.settings.capacity, wake=self._notify)
-        quick = self._context(self._weights, self.settings.quick_cells, self._adapted, small=True, half="bf16")
+        cells = self.settings.quick_cells
+        quick = self._context(self._weights, cells, self._adapted, sequences=24, half="bf16", small=True)
         return Pair(quick, wide, capacity=self.settings.capacity, wake=self._notify)
 
     def _chat_batcher(self) -> Batcher | Pair:
@@ -470,7 +473,7 @@ class Engine:
         if self._chat is None:
             self._chat_weights = Weights(self._chat_file) if self._chat_file else None
             weights, cells = self._chat_weights or self._weights, self.settings.chat_cells
-            context = self._context(weights, cells, None, small=True, half="f16")
+            context = self._context(weights, cells, None, sequences=16, half="f16", small=True)
             self._chat = Batcher(context, capacity=self.settings.capacity, wake=self._notify)
 
     def _submit(

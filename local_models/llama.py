@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from local_models.errors import BadTask, BadWeights, EngineFailed, NotInstalled
+from local_models.memory import give_back_soon, let_go
 
 __all__ = ["Adapter", "CacheFull", "Context", "Logits", "Slot", "Weights", "lib", "library_version", "silence"]
 
@@ -80,15 +81,17 @@ class Weights:
 
     def __init__(self, path: Path) -> None:
         silence()
+        give_back_soon()
         self.path = path
         if not path.is_file():
             raise NotInstalled(f"The weights file {path.name} is not there.")
         params = lib.llama_model_default_params()
         params.n_gpu_layers = 0
-        params.load_mode = lib.LLAMA_LOAD_MODE_NONE  # mapped, a format that is repacked at load would be held twice
+        params.load_mode = lib.LLAMA_LOAD_MODE_MMAP  # and what was packed anew is let go below
         self.model = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self.model:
             raise BadWeights(f"{path.name} is not a model that can be loaded.")
+        let_go(path)
         self.vocab = lib.llama_model_get_vocab(self.model)
         self.vocab_size: int = lib.llama_vocab_n_tokens(self.vocab)
         self.trained_context: int = lib.llama_model_n_ctx_train(self.model)

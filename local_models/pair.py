@@ -22,6 +22,7 @@ __all__ = ["Pair"]
 
 T = TypeVar("T")
 CROWD = 3  # requests at once that are better off in one wide pass
+KEPT_QUICK = 6  # label lists and schemas
 LONG = 64  # tokens read at once
 LINGER_S = 0.002  # callers who got their answers together ask again together; a pass takes 10 times as long
 
@@ -44,7 +45,7 @@ class Pair:
         linger: Callable[[float], None] = time.sleep,
     ) -> None:
         self.wide = Batcher(wide, capacity=capacity, wake=wake)
-        self.quick = Batcher(quick, wake=wake, shares=self.wide)
+        self.quick = Batcher(quick, keep=KEPT_QUICK, wake=wake, shares=self.wide)
         self._linger = linger
         self._finished = 0  # requests that ended in the last round
 

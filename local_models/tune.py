@@ -33,11 +33,14 @@ from local_models.choice import (
 )
 from local_models.engine import Engine
 from local_models.errors import ModelError
-from local_models.exam import ExamItem, golden_items, hold_exam, subset
+from local_models.exam import ExamDone, ExamItem, ItemDone, golden_items, run_exam, subset
 from local_models.files import write_atomic
+from local_models.leftovers import clear_leftovers, merged_file, tuning_lock
 from local_models.llama import library_version
 from local_models.measure import Speed, measure
 from local_models.merge import convert, merge
+from local_models.serving import watch_parent
+from local_models.tune_events import Asked, Judged, Step, TuneEvent, in_words, of, to_dict
 
 __all__ = [
     "Choice",
@@ -58,19 +61,24 @@ ITEMS_EACH = 20
 
 
 Check = Callable[[Choice], Mapping[str, float]]
-Progress = Callable[[str, str], None]
+Progress = Callable[[TuneEvent], None]
 
 
-def exam_check(items: Sequence[ExamItem] | None = None) -> Check:
+def exam_check(items: Sequence[ExamItem] | None = None, tell: Progress = lambda _event: None) -> Check:
     """A check that holds the short exam (20 golden items a task) in this process; {task: score}."""
 
     def check(choice: Choice) -> Mapping[str, float]:
         engine = Engine(choice.weights, choice.adapter, choice.chat_weights)
+        scores: dict[str, float] = {}
         try:
-            result = hold_exam(items or subset(golden_items(), ITEMS_EACH), ask_engine(engine))
+            for event in run_exam(items or subset(golden_items(), ITEMS_EACH), ask_engine(engine)):
+                if isinstance(event, ItemDone):
+                    tell(Asked(choice.format, event.done, event.total))
+                elif isinstance(event, ExamDone):
+                    scores = {task["task"]: float(task["score"]) for task in event.result["tasks"]}
         finally:
             engine.close()
-        return {task["task"]: float(task["score"]) for task in result["tasks"]}
+        return scores
 
     return check
 
@@ -91,14 +99,19 @@ def tune(
     Args:
         check: scores of a choice by task (0..1); the short exam by default.
         confirm: the same, thoroughly, for a candidate that passed; the full exam by default.
-        progress: told (step, detail) as it goes.
+        progress: told as it goes, see tune_events.
 
     Raises:
-        ModelError: the original itself cannot be run.
+        Busy: another process tunes these weights. ModelError: the original itself cannot be run.
     """
-    tell = progress or (lambda _step, _detail: None)
-    checks = (("check", check or exam_check()), ("confirm", confirm or exam_check(golden_items())))
-    return _Tuning(original, adapter, checks, tell, speed or _speed, maker or Maker()).run(candidates)
+    tell = progress or (lambda _event: None)
+    checks = (
+        ("check", check or exam_check(None, tell)),
+        ("confirm", confirm or exam_check(golden_items(), tell)),
+    )
+    with tuning_lock(original):
+        clear_leftovers(original, locked=True)
+        return _Tuning(original, adapter, checks, tell, speed or _speed, maker or Maker()).run(candidates)
 
 
 class Maker:
@@ -132,9 +145,10 @@ class _Tuning:
 
     def run(self, candidates: Sequence[str]) -> TuneReport:
         as_is = Choice(self.original, self.adapter, None, AS_IS)
-        self.tell("measure", AS_IS)
+        self.tell(Step("measure", "the file as downloaded"))
         base = self._trial(as_is, self.speed(as_is))
-        source = self.folder / f".{self.original.stem}.merged.F16.gguf"
+        self.tell(of(base))
+        source = merged_file(self.original)
         try:
             trials, costs = self._candidates(candidates, source)
             winner = self._pick(as_is, base, trials, costs)
@@ -143,13 +157,13 @@ class _Tuning:
         return self._keep(winner, base, trials, costs)
 
     def _candidates(self, candidates: Sequence[str], source: Path) -> tuple[dict[str, Trial], dict[str, float]]:
-        self.tell("merge", "adapter into plain weights")
         if self.adapter is not None:
+            self.tell(Step("merge", "into plain weights"))
             self.maker.merge(self.original, self.adapter, source)
         trials: dict[str, Trial] = {}
         costs: dict[str, float] = {}
         for form in candidates:
-            self.tell("measure", form)
+            self.tell(Step("measure", form))
             choice = self._choice(form)
             try:
                 self.maker.convert(source if self.adapter is not None else self.original, choice.weights, form)
@@ -158,6 +172,7 @@ class _Tuning:
                 trials[form] = Trial(form, 0, 0.0, 0.0, f"failed: {problem.title}")
                 continue
             trials[form], costs[form] = self._trial(choice, speed), speed.cost
+            self.tell(of(trials[form]))
         return trials, costs
 
     def _pick(self, as_is: Choice, base: Trial, trials: dict[str, Trial], costs: dict[str, float]) -> str:
@@ -178,20 +193,24 @@ class _Tuning:
         scores: dict[str, float] = {}
         for name, check in self.checks:
             if name not in self._references:
-                self.tell(name, AS_IS)
+                self.tell(Step(name, "the file as downloaded"))
                 self._references[name] = check(as_is)
-            self.tell(name, form)
+                self.tell(Judged(AS_IS, dict(self._references[name]), ""))
+            self.tell(Step(name, form))
             scores = dict(check(self._choice(form)))
             lost = {task: had - scores.get(task, 0.0) for task, had in self._references[name].items()}
             worst = max(lost, key=lost.__getitem__, default="")
             if worst and lost[worst] > MOST_LOST + 1e-9:
-                return replace(trial, verdict=f"loses quality: {worst} -{lost[worst]:.2f}", scores=scores)
+                verdict = f"loses quality: {worst} -{lost[worst]:.2f}"
+                self.tell(Judged(form, scores, verdict))
+                return replace(trial, verdict=verdict, scores=scores)
+            self.tell(Judged(form, scores, "holds"))
         return replace(trial, verdict="chosen", scores=scores)
 
     def _keep(self, winner: str, base: Trial, trials: dict[str, Trial], costs: Mapping[str, float]) -> TuneReport:
         file = chat_file = None
         if winner != AS_IS:
-            self.tell("keep", winner)
+            self.tell(Step("keep", winner))
             file = self._choice(winner).weights.name
             chat = self._chat_format(base, costs, trials) if self.adapter is not None else None
             if chat is not None:
@@ -209,11 +228,7 @@ class _Tuning:
             tuned_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         write_atomic(self.folder / REMEMBERED, json.dumps(report.to_dict(), indent=1).encode())
-        kept = {file, chat_file, self.original.name}
-        for pattern in (f"{self.original.stem}.utility.*.gguf", f"{self.original.stem}.chat.*.gguf"):
-            for leftover in self.folder.glob(pattern):
-                if leftover.name not in kept:
-                    leftover.unlink()  # a running service keeps its mapped file until it ends
+        clear_leftovers(self.original, locked=True)
         return report
 
     def _chat_format(self, base: Trial, costs: Mapping[str, float], trials: Mapping[str, Trial]) -> str | None:
@@ -231,15 +246,21 @@ class _Tuning:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; with --json one object a line: {"step", "detail"} while it works, the report at the end."""
+    """Command line; with --json one object a line: events while it works (tune_events), the report at the end."""
     parser = argparse.ArgumentParser(prog="python -m local_models.tune", description="Tune the local model.")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--adapter", type=Path)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--watch-stdin", action="store_true", help="end when standard input is closed")
     options = parser.parse_args(arguments)
+    if options.watch_stdin:
+        watch_parent(lambda: None, grace_s=0.0)
 
-    def show(step: str, detail: str) -> None:
-        print(json.dumps({"step": step, "detail": detail}) if options.json else f"{step}: {detail}", flush=True)
+    def show(event: TuneEvent) -> None:
+        if options.json:
+            print(json.dumps(to_dict(event)), flush=True)
+        elif not isinstance(event, Asked):
+            print(in_words(event), flush=True)
 
     try:
         report = tune(options.weights, options.adapter, progress=show)

@@ -63,7 +63,7 @@ async def act(body: Action, caller: OperatorDep, services: ServicesDep) -> dict[
         services.start_brain(again=body.action == "restart")
         return services.brain_status()
     if body.background:
-        services.upkeep.begin(body.action)
+        services.upkeep.begin(body.action, exam_items(body.items))
         return {"job": services.upkeep.job}
     if body.action == "tune":
         return await run_in_threadpool(services.upkeep.tune)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from local_models.choice import choose_weights
 from local_models.fetch_model import weights_path
+from local_models.leftovers import clear_leftovers
 from local_models.lockfile import Lock, PinnedModel, load_lock
 from local_models.tier import chosen_model
 
@@ -47,6 +48,7 @@ def launch_of(pin: PinnedModel, lock: Lock, folder: Path) -> Launch | None:
     weights = weights_path(pin, folder)
     if not weights.is_file():
         return None
+    clear_leftovers(weights)
     adapter = lock.adapter_for(pin)
     chosen = choose_weights(weights, adapter.path() if adapter else None)
     return service_command(

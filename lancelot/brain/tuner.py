@@ -40,8 +40,8 @@ class Tuner:
         """Whether weights are here and nothing is remembered for them on this processor, library and adapter."""
         return self._weights().is_file() and needs_tuning(self._weights(), self._adapter())
 
-    def run(self, tell: Callable[[str], None]) -> dict[str, Any]:
-        """Tune now; `tell` gets each step in words. Returns the report.
+    def run(self, tell: Callable[[int, int | None, str], None]) -> dict[str, Any]:
+        """Tune now; `tell` gets each step: exam items done, items in all (None: no exam), words. Returns the report.
 
         Raises:
             EngineFailed: there are no weights, or the tuner failed; what ran before goes on running.
@@ -50,11 +50,11 @@ class Tuner:
         if not weights.is_file():
             raise EngineFailed("There is no installed model to tune.", hint="Install it first.", code="not_installed")
         adapter = self._adapter()
-        words = [*self._command, "--weights", str(weights), "--json"]
+        words = [*self._command, "--weights", str(weights), "--json", "--watch-stdin"]
         words += ["--adapter", str(adapter)] if adapter else []
         report: dict[str, Any] = {}
         with subprocess.Popen(  # noqa: S603 - our own command line, no shell
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as child:
             assert child.stdout is not None
             assert child.stderr is not None
@@ -85,7 +85,7 @@ def _reason(complaints: bytes) -> str:
         return ""
 
 
-def _said(line: bytes, tell: Callable[[str], None]) -> dict[str, Any] | None:
+def _said(line: bytes, tell: Callable[[int, int | None, str], None]) -> dict[str, Any] | None:
     """The report when the line is one; a step is told, anything else is passed over."""
     try:
         said = orjson.loads(line)
@@ -93,7 +93,7 @@ def _said(line: bytes, tell: Callable[[str], None]) -> dict[str, Any] | None:
         return None
     if not isinstance(said, dict):
         return None
-    if "step" in said:
-        tell(f"{said['step']} {said.get('detail') or ''}".strip())
+    if "event" in said:
+        tell(int(said.get("done") or 0), said.get("total"), str(said.get("words", "")))
         return None
     return said if "winner" in said else None

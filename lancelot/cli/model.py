@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
 
-from lancelot.cli.connect import connect, running_server
+from lancelot.cli.connect import Connection, connect, running_server
 from lancelot.cli.output import NEEDS_PERSON, Out, command
-from lancelot.errors import BadInput
+from lancelot.errors import BadInput, LancelotError
 from lancelot.settings import data_dir
 from local_models.consent import Consent
 from local_models.fetch_events import FetchEvent, Progress, to_dict
@@ -21,6 +22,7 @@ from local_models.tier import chosen_model, tiers
 
 __all__ = ["register"]
 
+LOOK_EVERY_S = 1.0
 ModelId = Annotated[str | None, typer.Argument(metavar="MODEL", help="An id of `lancelot model list`.")]
 
 
@@ -78,10 +80,33 @@ def install(
     return 0
 
 
+def followed(server: Connection, out: Out, wish: dict[str, Any]) -> dict[str, Any]:
+    """Have something long done in the background, with what it tells on standard error; its result.
+
+    Raises:
+        LancelotError: it failed; code, title and hint are the job's.
+    """
+    job = server.post("/system/model", wish | {"background": True})["job"]
+    pause, said = threading.Event(), ""
+    while True:
+        counted = job["total"] and job["name"] == "exam"
+        words = f"{job['detail']} {job['done']} of {job['total']}" if counted else job["detail"]
+        if words and words != said:
+            out.note(f"  {words}")
+            said = words
+        if not job["running"]:
+            break
+        pause.wait(LOOK_EVERY_S)
+        job = server.get("/system/model")["job"]
+    if job["error"]:
+        raise LancelotError(job["error"]["title"], hint=job["error"]["hint"], code=job["error"]["code"])
+    return dict(job["result"])
+
+
 def use(out: Out, model: Annotated[str, typer.Argument(metavar="MODEL", help="An installed model.")]) -> int:
     """Run another installed model from now on. It is tried first; the old one runs on when it does not work."""
     with connect() as server:
-        found = server.post("/system/model", {"action": "use", "model": model})
+        found = followed(server, out, {"action": "use", "model": model})
     out.result(found, f"{found['model']} is in use: {found['smoke']}.")
     return 0
 
@@ -121,7 +146,7 @@ def tune(
 ) -> int:
     """Measure weight formats of the installed model on this processor and keep the fastest that is as good."""
     with connect() as server:
-        found = server.get("/system/model/tuning") if show else server.post("/system/model", {"action": "tune"})
+        found = server.get("/system/model/tuning") if show else followed(server, out, {"action": "tune"})
     lines = [
         f"{row['format']:<8} prefill {row['prefill_tps']:>8.0f} tok/s  decode {row['decode_tps']:>7.0f} tok/s  "
         f"{row['verdict']}"
@@ -145,7 +170,7 @@ def exam(
         except orjson.JSONDecodeError:
             raise BadInput(f"{items.name} is not JSONL.") from None
     with connect() as server:
-        found = server.post("/system/model", body)
+        found = followed(server, out, body)
     lines = [f"{row['task']:<10} {row['score']:.3f}  ({row['items']} items)" for row in found["tasks"]]
     out.result(found, lines)
     return 0

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from local_models.choice import Choice, choose_weights, cpu_name, needs_tuning, remembered
-from local_models.errors import BadWeights, EngineFailed
+from local_models.errors import BadWeights, Busy, EngineFailed
 from local_models.gguf import GgufFile
+from local_models.leftovers import clear_leftovers, merged_file, tuning_lock
 from local_models.llama import Weights
 from local_models.measure import Speed, measure
 from local_models.merge import convert, merge
 from local_models.tune import Maker, TuneReport, tune
+from local_models.tune_events import Judged, Measured, Step, TuneEvent, in_words, to_dict
 from tests.weights import installed_adapter, installed_weights
 
 SPEEDS = {
@@ -64,8 +68,8 @@ def tuned(original: Path, scores: Mapping[str, Mapping[str, float]] | None = Non
 
 
 def test_the_fastest_wins_and_the_others_are_deleted(original: Path) -> None:
-    steps: list[tuple[str, str]] = []
-    report = tuned(original, progress=lambda step, detail: steps.append((step, detail)))
+    told: list[TuneEvent] = []
+    report = tuned(original, progress=told.append)
     assert report.winner == "Q4_0"
     assert {trial.format: trial.verdict for trial in report.formats} == {
         "as-is": "slower",
@@ -76,6 +80,7 @@ def test_the_fastest_wins_and_the_others_are_deleted(original: Path) -> None:
     }
     names = sorted(path.name for path in original.parent.iterdir())
     assert names == [
+        ".tuning.lock",
         "adapter.gguf",
         "model.Q4_1.chat.Q4_0.gguf",
         "model.Q4_1.gguf",
@@ -84,7 +89,11 @@ def test_the_fastest_wins_and_the_others_are_deleted(original: Path) -> None:
     ]
     assert (original.parent / "model.Q4_1.utility.Q4_0.gguf").read_bytes() == b"mergedQ4_0"
     assert (original.parent / "model.Q4_1.chat.Q4_0.gguf").read_bytes().startswith(b"origin")
-    assert ("check", "Q4_0") in steps
+    assert told[0] == Step("measure", "the file as downloaded")
+    assert Measured("Q4_0", 1200, 150, len(b"mergedQ4_0")) in told
+    assert Step("check", "Q4_0") in told
+    assert told[-2:] == [Judged("Q4_0", GOOD, "holds"), Step("keep", "Q4_0")]
+    assert all(in_words(event) and to_dict(event)["event"] for event in told)
     assert json.loads((original.parent / "tuned.json").read_text())["winner"] == "Q4_0"
 
 
@@ -194,3 +203,46 @@ def test_the_adapter_is_merged_exactly(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["merged.gguf", "plain.gguf", "small.gguf"]
     with pytest.raises(BadWeights, match="not a LoRA"):
         merge(installed_weights(), installed_weights(), tmp_path / "none.gguf")
+
+
+def cut_off(original: Path) -> None:
+    """A tuning in a process of its own, killed for certain while the candidates lie there."""
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from tests.local_models.test_tune import FakeMaker, SPEEDS, adapter_of\n"
+        "from local_models.tune import tune\n"
+        "original = Path(sys.argv[1])\n"
+        "def hang(choice):\n"
+        "    original.with_name(f'..{original.stem}.utility.Q8_0.gguf.7.tmp').write_bytes(b'half')\n"
+        "    print('killed', flush=True)\n"
+        "    sys.stdin.read()\n"
+        "tune(original, adapter_of(original), check=hang, speed=lambda c: SPEEDS[c.format], maker=FakeMaker())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(original)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"killed\n"
+        with pytest.raises(Busy), tuning_lock(original):
+            pass
+        assert clear_leftovers(original) == 0  # somebody is at work
+        child.kill()
+
+
+@pytest.mark.parametrize("again", ["the service starts", "tuning"])
+def test_what_a_killed_tuning_leaves_goes_away(original: Path, again: str) -> None:
+    tuned(original)
+    before = sorted(path.name for path in original.parent.iterdir())
+    part = original.with_name(f".{original.name}.part")
+    part.write_bytes(b"a download under way")
+    cut_off(original)
+    assert merged_file(original).exists()
+    assert len(list(original.parent.glob("*.utility.*.gguf"))) == 4
+    assert list(original.parent.glob("..*.tmp"))
+    if again == "tuning":
+        tuned(original)
+    else:
+        assert clear_leftovers(original) > 0
+    assert sorted(path.name for path in original.parent.iterdir()) == sorted([*before, part.name])
+    assert choose_weights(original, adapter_of(original)).format == "Q4_0"
