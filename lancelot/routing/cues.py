@@ -20,7 +20,7 @@ __all__ = ["Cue", "cues", "read_cues"]
 class Cue:
     """One cue: fires on a word of `words`, a phrase of `pattern`, or a substring of a text that is not in English.
 
-    `triggers`: the pattern is tried only when one of these words occurs.
+    `triggers`: the pattern is tried only when one of these words occurs. `most`: words of a text up to which it holds.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Cue:
     triggers: frozenset[str]
     pattern: Phrase | None
     substrings: tuple[str, ...]
+    most: int | None = None
 
     def fires(self, words: frozenset[str], lowered: str, *, foreign: bool) -> bool:
         """True when it is in the newest user message."""
@@ -53,6 +54,7 @@ def read_cues() -> tuple[Cue, ...]:
             frozenset(one.get("triggers", "").split()),
             Phrase(one["pattern"]) if "pattern" in one else None,
             tuple(one.get("substrings", ())),
+            one.get("most_words"),
         )
         for one in data["cue"]
     )
@@ -64,5 +66,9 @@ def cues(features: Features) -> list[Cue]:
     if len(text) > 3000:
         text = text[:2000] + "\n" + text[-1000:]
     lowered = text.lower()
-    words, foreign = frozenset(features.words), features.foreign
-    return [cue for cue in read_cues() if cue.fires(words, lowered, foreign=foreign)]
+    words, foreign, count = frozenset(features.words), features.foreign, len(features.words)
+    return [
+        cue
+        for cue in read_cues()
+        if (cue.most is None or count <= cue.most) and cue.fires(words, lowered, foreign=foreign)
+    ]

@@ -80,6 +80,7 @@ class WordRule:
         stems: beginnings of words, six letters each.
         triggers: phrases are tried only on sentences with one of these words (None: always).
         phrases: patterns over the lower-cased text.
+        unless: a question about the rule's own words, which is none of its cases.
         elsewhere, scripts: the same in other languages, with Latin and with other letters; tried unless it is English.
     """
 
@@ -92,9 +93,13 @@ class WordRule:
     phrases: tuple[Phrase, ...] = ()
     elsewhere: tuple[Phrase, ...] = ()
     scripts: tuple[Phrase, ...] = ()
+    unless: tuple[Phrase, ...] = ()
 
     def fires(self, looked: Looked) -> bool:
         """True when the rule holds for the request."""
+        return self._holds(looked) and not any(phrase.search(looked.lowered) for phrase in self.unless)
+
+    def _holds(self, looked: Looked) -> bool:
         vocabulary = looked.vocabulary
         if any(all(not vocabulary.isdisjoint(words) for words in group) for group in self.groups):
             return True
@@ -180,4 +185,5 @@ def _rule(data: dict[str, Any], elsewhere: dict[str, list[str]]) -> WordRule:
         phrases=tuple(map(Phrase, data.get("phrases", ()))),
         elsewhere=tuple(map(Phrase, latin)),
         scripts=tuple(map(Phrase, scripts)),
+        unless=tuple(map(Phrase, data.get("unless", ()))),
     )
