@@ -214,7 +214,7 @@ class Commands:
         """
         flow = self._flow
         chosen = flow.repairer.look_up(repair_id)
-        if chosen.kind == KIND:
+        if chosen.kind == KIND and flow.snapshot.state is State.READY:  # else the files simply come back
             return Answer(Command.UNDO, True, flow.exchange.back(chosen.id))
         with flow.keeper.changing():
             flow.workshop.stop()

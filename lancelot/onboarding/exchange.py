@@ -122,9 +122,10 @@ class Exchange:
                     hint="Look at the difference again, then save.",
                     code="flagship_changed",
                 )
-            if found.proposal.diff:
-                self._carry_out(now, found.fields, found.keys, f"The flagship became {found.proposal.title}.")
             self._waiting.pop(proposal_id, None)
+            if not found.proposal.diff:
+                return f"Nothing changed: {found.proposal.title} is in use already, and works."
+            self._carry_out(now, found.fields, found.keys, f"The flagship became {found.proposal.title}.")
         return f"The flagship is {found.proposal.title}. What it replaced can be brought back."
 
     def lanes(self, fast: str, deep: str) -> str:

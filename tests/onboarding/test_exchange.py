@@ -135,6 +135,22 @@ def test_a_proposal_is_good_once_and_for_what_it_was_made_from(world: World) -> 
     assert standing(world) == ("openai", None, NEW_KEY)
 
 
+def test_the_same_again_changes_nothing(world: World) -> None:
+    proposal = world.flow.exchange.propose(wanted(use_stored=True))
+    assert proposal.diff == ""
+    assert "in use already" in world.flow.exchange.save(proposal.id)
+    assert world.flow.exchange.past() == []
+
+
+def test_with_the_new_key_lost_undo_still_brings_the_old_flagship_back(world: World) -> None:
+    world.flow.exchange.save(world.flow.exchange.propose(wanted("anthropic", key=NEW_KEY)).id)
+    for copy in (world.credentials_path, world.credentials_path.with_name("credentials.json.1")):
+        copy.write_text("{")
+    assert not world.boot().is_ready
+    world.flow.command("UNDO")
+    assert standing(world) == OLD
+
+
 def test_before_ready_the_set_up_is_the_place(tmp_path: Path) -> None:
     world = World(tmp_path / "data")
     with pytest.raises(Conflict, match="not finished"):
