@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,9 +126,9 @@ def test_what_must_stay_stays(name: str, prompt: str) -> None:
     assert any(reason.startswith(f"{name}:") for reason in told["keep_local"])
 
 
-def prompts(kind: str) -> list[str]:
-    """The lines of one list in rule_prompts.toml."""
-    lists = tomllib.loads((Path(__file__).parent / "rule_prompts.toml").read_text("utf-8"))
+def prompts(kind: str, file: str = "rule_prompts.toml") -> list[str]:
+    """The lines of one list in a file of prompts."""
+    lists = tomllib.loads((Path(__file__).parent / file).read_text("utf-8"))
     return [line for line in lists[kind].split("\n") if line]
 
 
@@ -144,6 +145,29 @@ def test_what_must_stay_stays_in_many_wordings_and_languages(kind: str) -> None:
 def test_everyday_requests_are_neither_held_nor_risky() -> None:
     told = {prompt: explain_prompt(prompt) for prompt in prompts("harmless")}
     assert [prompt for prompt, one in told.items() if one["keep_local"] or one["risk"] in ("medium", "high")] == []
+
+
+def requests(kind: str) -> dict[str, dict[str, Any]]:
+    """Each request of a list with what would be done with it."""
+    return {prompt: explain_prompt(prompt) for prompt in prompts(kind, "request_prompts.toml")}
+
+
+def test_everyday_requests_are_cheap() -> None:
+    told = requests("everyday")
+    assert [prompt for prompt, one in told.items() if one["keep_local"] or one["risk"] in ("medium", "high")] == []
+    deep = [prompt for prompt, one in told.items() if one["lane"] == "deep"]
+    assert len(deep) * 12 <= len(told), deep
+
+
+def test_requests_with_consequences_are_a_risk_in_any_wording() -> None:
+    told = requests("consequences")
+    assert [prompt for prompt, one in told.items() if one["lane"] == "local" and not one["keep_local"]] == []
+    assert [prompt for prompt, one in told.items() if one["risk"] not in ("medium", "high")] == []
+
+
+def test_requests_that_must_stay_do_and_their_look_alikes_do_not() -> None:
+    assert [prompt for prompt, one in requests("stays").items() if one["lane"] != "local"] == []
+    assert [prompt for prompt, one in requests("look_alikes").items() if one["keep_local"]] == []
 
 
 @pytest.mark.parametrize("prompt", LEAVES)
