@@ -69,7 +69,8 @@ def hashed(words: Sequence[str]) -> NDArray[np.int64]:
     found.update(map(crc, encoded[1:], joined))
     found.update(crc(end) for end in (b"^" + b" ".join(encoded[:1]), b"^" + b" ".join(encoded[:2])))
     found.add(crc(b"$" + b" ".join(encoded[-2:])))
-    return np.unique(np.fromiter(found, np.int64, len(found)) % DIMENSIONS)
+    places = np.sort(np.fromiter(found, np.int64, len(found)) % DIMENSIONS)
+    return places[np.concatenate(([True], places[1:] != places[:-1]))]
 
 
 def word_bits(words: Iterable[str]) -> NDArray[np.int64]:
