@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lancelot.config import Budget
 from lancelot.errors import BadConfig, BadInput, NotFound, TooMany
 from lancelot.exposure import is_loopback
 from lancelot.files import read_or_none, write_atomic
@@ -171,6 +172,18 @@ class Keys:
     def all(self) -> list[AppKey]:
         """All keys, revoked ones included, oldest first."""
         return [*self._load()]
+
+    def budget_of(self, key_id: str) -> Budget | None:
+        """The budget a named key was made with; None when it has none."""
+        key = next((key for key in self._load() if key.id == key_id), None)
+        if key is None or not any((key.daily_usd, key.daily_tokens, key.monthly_usd, key.monthly_tokens)):
+            return None
+        return Budget(
+            daily_usd=key.daily_usd,
+            daily_tokens=key.daily_tokens,
+            monthly_usd=key.monthly_usd,
+            monthly_tokens=key.monthly_tokens,
+        )
 
     def add(
         self,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from lancelot import settings
 from lancelot.admission import Admission
 from lancelot.approvals import Approval, ApprovalQueue, State
-from lancelot.brain.client import LocalModelClient
-from lancelot.brain.supervisor import Supervisor
-from lancelot.brain.tuner import Tuner
 from lancelot.changes import Changes
 from lancelot.chat import ChatRequest
-from lancelot.comms import read_channel
-from lancelot.config import Budget, Config, ConfigStore
+from lancelot.config import Config, ConfigStore
 from lancelot.costs import Costs
 from lancelot.credentials import Credentials
 from lancelot.demo import DemoData
@@ -32,17 +27,17 @@ from lancelot.errors import LancelotError, NotReady
 from lancelot.files import FolderLock, lock_folder
 from lancelot.health import free_bytes
 from lancelot.keys import Keys
+from lancelot.local_model import LocalModel
 from lancelot.mending import Mending
 from lancelot.metrics import Metrics
+from lancelot.notices import tell_of_approval
 from lancelot.onboarding.flow import OnboardingFlow
-from lancelot.onboarding.seams import Progress
 from lancelot.onboarding.snapshot import Flagship
 from lancelot.onboarding.states import State as OnboardingState
 from lancelot.onboarding.tiers import TierSwitch
 from lancelot.onboarding.wiring import build_flow
 from lancelot.providers.base import Provider
 from lancelot.providers.profiles import ProviderProfile, build_provider, profile
-from lancelot.redaction.labels import Span
 from lancelot.redaction.redactor import Redactor
 from lancelot.redaction.vault import ConversationVaults
 from lancelot.routing.budget import BudgetKeeper
@@ -51,10 +46,6 @@ from lancelot.routing.router import ModelRouter
 from lancelot.store.ledger import ReceiptStore
 from lancelot.store.tables import OutcomeLedger
 from lancelot.store.usage import UsageQueries
-from lancelot.upkeep import Teller, Upkeep
-from lancelot.upkeep import Work as UpkeepWork
-from local_models.lockfile import load_lock
-from local_models.tier import chosen_model
 
 __all__ = ["Services", "build_services", "running"]
 
@@ -110,22 +101,13 @@ class Services:
         )
         self.usage = UsageQueries(self.receipts)
         self.changes = Changes(self.config, self.receipts)
-        self.supervisor = Supervisor(data_dir=self.data_dir)
-        self._opened.append(self.supervisor.stop)
-        models, lock = self.data_dir / "models", load_lock()
-        self.upkeep = Upkeep(
-            self.supervisor, self.receipts.database, Tuner(models), lambda: chosen_model(lock, models).id
-        )
-        self._opened.append(self.upkeep.close)
-        external = os.environ.get("LANCELOT_LOCAL_LLM_URL")
-        self.external_brain = bool(external)
-        self._external_problem: str | None = None
-        trusted = os.environ.get("LANCELOT_LOCAL_LLM_TRUSTED", "").lower() in ("1", "true", "yes", "on")
-        self.brain = LocalModelClient(external or self._brain_url, trusted=trusted or None, redact=self._masked)
+        self.local = LocalModel(self.data_dir, self.receipts.database, self._masked)
+        self.upkeep, self.supervisor = self.local.upkeep, self.local.supervisor
+        self._opened += [self.supervisor.stop, self.upkeep.close]
         redaction = self.config.current.router.redaction
         self.redactor = Redactor(
             redaction.policies,
-            span_finder=self._spans,
+            span_finder=self.local.spans,
             conversations=ConversationVaults(redaction.conversation_ttl_s, redaction.conversations),
         )
         self.config.on_change(self._config_changed)
@@ -138,13 +120,14 @@ class Services:
             credentials=self.credentials,
         )
         self._opened.append(self.onboarding.close)
-        self.tiers = TierSwitch(self.onboarding, self.supervisor, self.data_dir, external=self.external_brain)
+        self.tiers = TierSwitch(self.onboarding, self.supervisor, self.data_dir, external=self.local.external)
+        self.local.tiers = self.tiers
         self.doctor = Doctor(self.onboarding, self.receipts, self.config)
         self.mending = Mending(self.onboarding, self.doctor, self.config, self.changes, self.receipts.event)
         self.budgets = BudgetKeeper(
-            self.config, self.usage, own=self._key_budget, keys=lambda: [key.id for key in self.keys.all()]
+            self.config, self.usage, own=self.keys.budget_of, keys=lambda: [key.id for key in self.keys.all()]
         )
-        self.costs = Costs(self.usage, self.config, self.budgets, self._local_window)
+        self.costs = Costs(self.usage, self.config, self.budgets, self.local.window)
         self.approvals = ApprovalQueue(self.data_dir, self.receipts, notify=self._tell_operator, redactor=self.redactor)
         self.doctor.anew = {"token": self.keys.write_anew, "approvals.json": self.approvals.write_anew}
         self.demo = DemoData(self.data_dir, self.config)
@@ -153,7 +136,7 @@ class Services:
         self._opened.append(outcomes.save)
         self._router = ModelRouter(
             redactor=self.redactor,
-            brain=self.brain,
+            brain=self.local.client,
             provider=None,
             profile=None,
             config=self.config,
@@ -179,21 +162,15 @@ class Services:
         while True:
             await run_in_threadpool(self.config.reload_if_changed)
             self.metrics.ready.set(not self.missing())
-            if self.external_brain:
-                await self._ask_external()
-            self.metrics.brain_ready.set(self.brain_status()["state"] in ("ready", "external"))
+            await self.local.look()
+            self.metrics.brain_ready.set(self.local.status()["state"] in ("ready", "external"))
             self.metrics.queued.set(self.admission.queued)
-            if self._url is not None and not self.external_brain and not self.missing():
+            if self._url is not None and not self.local.external and not self.missing():
                 chosen = self.onboarding.deps.model.card().id
                 if kept_up != chosen and not self.upkeep.busy:
                     kept_up = chosen
                     self.upkeep.begin_wanted()
             await asyncio.sleep(TICK_S)
-
-    async def _ask_external(self) -> None:
-        """Whether the local model that somebody else runs (a container) answers."""
-        found = await self.brain.health()
-        self._external_problem = None if found["status"] == "ready" else f"it is {found['status']}"
 
     def _pending_approvals(self) -> int:
         return len(self.approvals.list(State.PENDING))
@@ -202,8 +179,8 @@ class Services:
         for fault in self.doctor.faults():
             log.warning("%s `lancelot doctor` says what to do.", fault.outcome.detail)
         self._lock.note({"url": self._url} if self._url else {})
-        if self._url and not self.external_brain:  # a command line starts the model only when it needs it
-            self.supervisor.start()
+        if self._url and not self.local.external:  # a command line starts the model only when it needs it
+            self.local.start()
         self.onboarding.open()
         if self._url:  # the name tagger takes half a second to load; the first request should not wait for it
             warm_up = threading.Thread(target=self.redactor.redact, args=("Hello Anna.",), name="redactor-warm-up")
@@ -216,7 +193,7 @@ class Services:
         self._tick.cancel()
         if self._provider is not None:
             await self._provider.aclose()
-        await self.brain.aclose()
+        await self.local.client.aclose()
         await run_in_threadpool(self._close_blocking)
 
     def _close_blocking(self) -> None:
@@ -242,10 +219,8 @@ class Services:
     def missing(self) -> list[str]:
         """What keeps a request from being carried out right now, in words; empty when nothing does."""
         missing = self.onboarding.missing()
-        if not missing and self.external_brain and self._external_problem:
-            missing.append(f"the local model does not answer at {os.environ['LANCELOT_LOCAL_LLM_URL']}")
-        elif not missing and not self.external_brain and self.supervisor.base_url is None:
-            missing.append(f"the local model is {self.supervisor.status().state}")
+        if not missing and (said := self.local.missing()) is not None:
+            missing.append(said)
         return missing
 
     def router(self) -> ModelRouter:
@@ -266,8 +241,8 @@ class Services:
         Raises:
             NotReady: with what is missing.
         """
-        if self.onboarding.is_ready and not self.external_brain and self.supervisor.base_url is None:
-            self.supervisor.start()
+        if self.onboarding.is_ready and self.local.asleep:
+            self.local.start()
             await run_in_threadpool(self.supervisor.wait_ready, BRAIN_PATIENCE_S)
         return self.router()
 
@@ -283,21 +258,15 @@ class Services:
         found = profile(self.config.current, chosen.provider)
         provider = build_provider(found, key, base_url=self._flagship_url(chosen, found))
         old, self._provider, self._flagship = self._provider, provider, facts
-        self._router.set_brains(brain=self.brain, provider=provider, profile=found.at(chosen.base_url))
+        self._router.set_brains(brain=self.local.client, provider=provider, profile=found.at(chosen.base_url))
         if old is not None and self.loop is not None:
             asyncio.run_coroutine_threadsafe(old.aclose(), self.loop)
 
     def _flagship_url(self, chosen: Flagship, found: ProviderProfile) -> Any:
         """The flagship's address; our own local service may come back on another port, so it is asked each time."""
         if chosen.base_url is None and found.name == "selfhosted" and found.base_url is None:
-            return self._own_service_url
+            return self.local.chat_url
         return chosen.base_url
-
-    def _own_service_url(self) -> str:
-        base = os.environ.get("LANCELOT_LOCAL_LLM_URL") or self._brain_url()
-        if base is None:
-            raise NotReady("The local model is not running.", code="local_model_unavailable")
-        return base if base.rstrip("/").endswith("/v1") else f"{base.rstrip('/')}/v1"
 
     async def utility(self, task: str, payload: dict[str, Any], context: RequestContext) -> dict[str, Any]:
         """One utility task, with a receipt. Redaction works as soon as the process runs; the rest needs the model."""
@@ -333,7 +302,7 @@ class Services:
             "ready": not missing,
             "missing": missing,
             "onboarding": {"state": self.onboarding_state()},
-            "local_model": self.brain_status(),
+            "local_model": self.local.status(),
             "flagship": {"provider": chosen.provider if chosen else None},
             **self._router.status(),
             "store": state._asdict(),
@@ -354,86 +323,8 @@ class Services:
             verified = False
         return {"kind": snapshot.comms.kind, "label": snapshot.comms.label, "verified": verified}
 
-    def brain_status(self) -> dict[str, Any]:
-        """The local model's service: state, address, process, restarts, weight format."""
-        if self.external_brain:
-            if self._external_problem:
-                url = os.environ["LANCELOT_LOCAL_LLM_URL"]
-                return {"state": "unreachable", "base_url": url, "last_error": self._external_problem}
-            return {"state": "external", "base_url": os.environ["LANCELOT_LOCAL_LLM_URL"]}
-        return self.supervisor.status().to_dict()
-
-    def start_brain(self, *, again: bool = False) -> None:
-        """Start the local model's service, or start it again; returns at once."""
-        if again:
-            self.supervisor.restart()
-        else:
-            self.supervisor.start()
-
-    def change_tier(self, model_id: str, *, consent: bool = False, fetch: bool = True) -> dict[str, Any]:
-        """Install another local model, or take one that is installed; waits for the end.
-
-        Raises:
-            Conflict: upkeep runs, or the model is not installed. LancelotError: what went wrong; nothing changed then.
-        """
-        return self.upkeep.carry_out("install", self._tier_work(model_id, consent, fetch))
-
-    def begin_tier(self, model_id: str, *, consent: bool = False, fetch: bool = True) -> None:
-        """The same in the background; `upkeep.job` follows it."""
-        self.upkeep.begin_work("install", self._tier_work(model_id, consent, fetch))
-
-    def _tier_work(self, model_id: str, consent: bool, fetch: bool) -> UpkeepWork:
-        def work(tell: Teller, stop: Callable[[], bool]) -> dict[str, Any]:
-            def report(progress: Progress) -> None:
-                tell(progress.done or 0, progress.total, progress.detail)
-
-            if fetch:
-                return self.tiers.install(model_id, report, consent=consent, stop=stop)
-            return self.tiers.use(model_id, report)
-
-        return work
-
     def _tell_operator(self, approval: Approval) -> None:
-        """Send word of a waiting approval through the verified channel; a channel that fails holds nothing up."""
-        ask, where = approval.ask, f" at {self._url}/approvals-queue?id={approval.id}" if self._url else ""
-        words = f"{ask.who} asks: {ask.what} (risk {ask.risk}). Decide under Approvals{where}."
-        channel, deps = self.credentials.comms_url(), self.onboarding.deps
-
-        def send() -> None:
-            if channel is None:
-                deps.terminal.show(words)
-                return
-            try:
-                deps.sender.send(read_channel(channel.get_secret_value()), "Lancelot: an approval waits", words)
-            except LancelotError as problem:
-                log.warning("the operator could not be told of approval %s: %s", approval.id, problem.code)
-
-        threading.Thread(target=send, name="tell-operator", daemon=True).start()
-
-    # ---- the local model, for the redactor
-
-    def _brain_url(self) -> str | None:
-        return self.supervisor.base_url
-
-    def _spans(self, text: str) -> list[Span]:
-        found = self.brain.redact_spans_sync(text)
-        return [Span(span["start"], span["end"], span["label"], "model") for span in found]
-
-    def _local_window(self) -> tuple[str, int] | None:
-        name, context = self.brain.model_id, self.brain.context
-        return (name, context) if name is not None and context is not None else None
-
-    def _key_budget(self, key_id: str) -> Budget | None:
-        """The budget a named key was made with."""
-        key = next((key for key in self.keys.all() if key.id == key_id), None)
-        if key is None or not any((key.daily_usd, key.daily_tokens, key.monthly_usd, key.monthly_tokens)):
-            return None
-        return Budget(
-            daily_usd=key.daily_usd,
-            daily_tokens=key.daily_tokens,
-            monthly_usd=key.monthly_usd,
-            monthly_tokens=key.monthly_tokens,
-        )
+        tell_of_approval(approval, self.credentials, self.onboarding, self._url)
 
     def _masked(self, text: str) -> str:
         """What a local brain beyond this machine is shown, unless the operator trusts it."""

@@ -56,6 +56,8 @@ FLOORS = {
     "lancelot.filecheck": 6,
     "lancelot.doctor": 6,
     "lancelot.mending": 6,
+    "lancelot.local_model": 7,
+    "lancelot.notices": 7,
     "lancelot.metrics": 7,
     "lancelot.services": 7,
     "lancelot.api": 8,

@@ -37,7 +37,7 @@ SCORE_WORDS = {
 def service() -> None:
     """Live: state, format, memory, restarts, and the upkeep that runs."""
     services = get_services()
-    found = services.brain_status()
+    found = services.local.status()
     st.markdown(f"#### {STATE_WORDS.get(found['state'], found['state'])}")
     if found.get("last_error"):
         st.warning(found["last_error"])
@@ -62,13 +62,13 @@ def service() -> None:
 
 def actions() -> None:
     services = get_services()
-    if services.external_brain:
+    if services.local.external:
         st.caption("This service runs elsewhere; start and tune it there.")
         return
     restart, tune, exam, _ = st.columns([1, 1, 1, 2])
     busy = bool(services.upkeep.job and services.upkeep.job["running"])
     if restart.button("Restart", icon=":material/autorenew:", width="stretch"):
-        services.start_brain(again=True)
+        services.local.start(again=True)
         st.toast("The local model is being restarted.")
     wanted = None
     if tune.button("Tune", icon=":material/speed:", disabled=busy, width="stretch"):
@@ -155,7 +155,7 @@ def models() -> None:
     )
     st.dataframe(pd.DataFrame([tier_row(row) for row in rows]), hide_index=True, width="stretch")
     others = {row.id: row for row in rows if row.installable and not row.chosen}
-    if services.external_brain:
+    if services.local.external:
         return
     if not others:
         st.caption("No other model can be installed yet: the others are candidates, each lacks what the table says.")
@@ -171,7 +171,7 @@ def models() -> None:
     words = "Use it" if picked.state == "installed" else "Install and use it"
     if st.button(words, icon=":material/swap_horiz:", disabled=services.upkeep.busy or not agreed, key="take_tier"):
         try:
-            services.begin_tier(picked.id, consent=agreed, fetch=picked.state != "installed")
+            services.local.begin_tier(picked.id, consent=agreed, fetch=picked.state != "installed")
             st.toast("Started. The present model works on until the other one has answered known questions.")
         except LancelotError as error:
             show_error(error)
@@ -190,7 +190,7 @@ def tier_row(row: Tier) -> dict[str, Any]:
 
 def log_tail() -> None:
     services = get_services()
-    if services.external_brain:
+    if services.local.external:
         return
     with st.expander("Log"):
         lines = services.supervisor.log_tail(LOG_LINES)

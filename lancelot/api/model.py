@@ -34,7 +34,7 @@ class Action(BaseModel):
 async def look(caller: OperatorDep, services: ServicesDep) -> dict[str, Any]:
     """{"service": {…}, "exams": [newest of each task], "flagged": […], "job": {…}|null}."""
     return {
-        "service": services.brain_status(),
+        "service": services.local.status(),
         "exams": await run_in_threadpool(services.upkeep.latest),
         "flagged": sorted(services.upkeep.flagged()),
         "job": services.upkeep.job,
@@ -60,8 +60,8 @@ async def act(body: Action, caller: OperatorDep, services: ServicesDep) -> dict[
     if body.action in ("install", "use"):
         return await run_in_threadpool(_change, body, services)
     if body.action in ("start", "restart"):
-        services.start_brain(again=body.action == "restart")
-        return services.brain_status()
+        services.local.start(again=body.action == "restart")
+        return services.local.status()
     if body.background:
         services.upkeep.begin(body.action, exam_items(body.items))
         return {"job": services.upkeep.job}
@@ -83,6 +83,6 @@ def _change(body: Action, services: Services) -> dict[str, Any]:
     if body.model is None:
         raise BadInput("Which model?", hint="Name one of GET /system/model/tiers.", param="model")
     if body.background:
-        services.begin_tier(body.model, consent=body.consent, fetch=body.action == "install")
+        services.local.begin_tier(body.model, consent=body.consent, fetch=body.action == "install")
         return {"job": services.upkeep.job}
-    return services.change_tier(body.model, consent=body.consent, fetch=body.action == "install")
+    return services.local.change_tier(body.model, consent=body.consent, fetch=body.action == "install")
