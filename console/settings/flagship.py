@@ -28,6 +28,9 @@ def another(status: dict[str, Any]) -> str:
     )
     chosen, sheets = status["flagship"], {sheet["name"]: sheet for sheet in status["providers"] or []}
     names = list(sheets)
+    if chosen["provider"] not in sheets:
+        st.warning("models.yaml does not list this provider any more: see **Files and history**.")
+        return str(chosen["provider"])
     left, right = st.columns(2)
     name = left.selectbox(
         "Provider", names, names.index(chosen["provider"]), format_func=lambda one: sheets[one]["title"], key="provider"

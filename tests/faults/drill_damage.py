@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -94,7 +95,9 @@ def prepared(world: World) -> Path:
 
 def damage(world: World, number: int = 0) -> Section:
     section = Section(
-        "damage", "Damaged files", ("what is damaged", "status", "doctor", "receipts", "recovered or said in words")
+        "damage",
+        "Damaged files",
+        ("what is damaged", "status", "doctor", "after `--fix`", "receipts", "recovered or said in words"),
     )
     origin = prepared(world)
     with ThreadPoolExecutor(2) as two:
@@ -105,7 +108,7 @@ def damage(world: World, number: int = 0) -> Section:
 
 
 def one_file(world: World, origin: Path, name: str) -> tuple[bool, tuple[str, ...]]:
-    """Three commands on a copy in which the file is damaged; whether all is well, and the table's cells."""
+    """Four commands on a copy in which the file is damaged; whether all is well, and the table's cells."""
     pattern, hurt, noticed = FILES[name]
     folder = origin.with_name(f"hurt-{list(FILES).index(name)}")
     shutil.copytree(origin, folder, copy_function=copied)
@@ -114,17 +117,25 @@ def one_file(world: World, origin: Path, name: str) -> tuple[bool, tuple[str, ..
         status = world.lancelot(folder, "status", "--json")
         doctor = world.lancelot(folder, "doctor", "--json")
         receipts = world.lancelot(folder, "receipts", "verify", "--json")
+        fixed = world.lancelot(folder, "doctor", "--fix", "--json")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    rows = json.loads(doctor.stdout)["checks"] if doctor.stdout else []
-    bad = [row["title"] for row in rows if not row["ok"]]
     chain = json.loads(receipts.stdout)["ok"] if receipts.stdout else None
-    good = all("Traceback" not in done.stderr for done in (status, doctor, receipts))
+    good = all("Traceback" not in done.stderr for done in (status, doctor, receipts, fixed))
+    good = good and bool(doctor.stdout and fixed.stdout)  # the doctor comes to its end
     good = good and (status.returncode == 0 or told_in_words(status))
     good = good and (not noticed or chain is False)
     state = json.loads(status.stdout)["onboarding"]["state"] if status.stdout else status.stderr.strip()[:70]
-    told = f"names {', '.join(bad)}" if bad else "all well" if rows else doctor.stderr.strip()[:70]
-    return good, (name, state, told, {True: "whole", False: "damage named", None: "-"}[chain])
+    whole = {True: "whole", False: "damage named", None: "-"}[chain]
+    return good, (name, state, named(doctor), named(fixed), whole)
+
+
+def named(doctor: subprocess.CompletedProcess[str]) -> str:
+    """What the doctor complains of."""
+    if not doctor.stdout:
+        return doctor.stderr.strip()[:70]
+    bad = [row["title"] for row in json.loads(doctor.stdout)["checks"] if not row["ok"]]
+    return f"names {', '.join(bad)}" if bad else "all well"
 
 
 def copied(source: str, target: str) -> str:
@@ -148,9 +159,9 @@ def shipped(section: Section) -> None:
         section.add(*_said(lambda: GgufFile(adapter), "adapter"))
 
 
-def _said(read: Callable[[], object], name: str) -> tuple[bool, str, str, str, str]:
+def _said(read: Callable[[], object], name: str) -> tuple[bool, str, str, str, str, str]:
     try:
         read()
     except ModelError as problem:
-        return True, name, problem.code, problem.title[:70], "-"
-    return False, name, "taken as good", "-", "-"
+        return True, name, problem.code, problem.title[:70], "-", "-"
+    return False, name, "taken as good", "-", "-", "-"

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from lancelot.cli import app
 from tests.e2e.harness import NO_NETWORK, PROJECT
 from tests.faults.drill_damage import copied, prepared
-from tests.faults.world import World, at_ready
+from tests.faults.world import CHAT, World, at_ready
 
 pytestmark = [pytest.mark.real_model, pytest.mark.timeout(600)]
 
@@ -186,6 +186,7 @@ def test_a_running_server_goes_on_and_writes_anew_what_it_has_in_memory(machine:
         def call(method: str, path: str, **given: Any) -> Any:
             return httpx.request(method, server.url + path, headers=headers, timeout=90, trust_env=False, **given)
 
+        assert call("POST", "/v1/chat/completions", json=CHAT).status_code == 200  # the operator's requests go on
         looked = call("POST", "/recovery/look").json()
         bad = [one["name"] for one in looked["found"] if not one["ok"]]
         assert bad == ["file token", "file keys.json", "file approvals.json"]

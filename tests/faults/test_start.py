@@ -47,6 +47,19 @@ def test_a_bad_configuration_names_file_line_and_key(command: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", ["token", "approvals.json"])
+def test_a_damaged_file_is_named_with_what_mends_it(command: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).write_bytes(b"\xde\xad\xbe\xef")
+    ended = start(command, tmp_path / "data", settings.config_dir())
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 1, said
+    assert name in said
+    assert "lancelot doctor --fix" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_second_server_on_one_folder_is_refused(command: str, tmp_path: Path) -> None:
     held = lock_folder(tmp_path / "data")
     try:

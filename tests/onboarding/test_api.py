@@ -13,6 +13,7 @@ import uvicorn
 
 from lancelot import settings
 from lancelot.api.app import create_app
+from lancelot.keys import Keys
 from lancelot.services import Services
 
 
@@ -48,6 +49,49 @@ def test_without_a_token_only_up_and_the_state(client: httpx.Client) -> None:
         refused = httpx.request(method, client.base_url.join(f"/onboarding{path}"))
         assert refused.status_code == 401, path
         assert refused.json()["code"] == "token_missing"
+
+
+GUARDED = [
+    *[("GET", "/recovery"), *[("POST", f"/recovery/{name}") for name in ("look", "apply", "undo", "restore")]],
+    *[("GET", "/system/flagship"), *[("POST", f"/system/flagship/{name}") for name in ("propose", "save", "undo")]],
+    ("POST", "/router/what-if"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_repair_and_flagship_are_the_operators(client: httpx.Client, method: str, path: str, data_folder: Path) -> None:
+    assert httpx.request(method, client.base_url.join(path)).json()["code"] == "token_missing"
+    _, secret = Keys(data_folder).add("shop")
+    refused = httpx.request(method, client.base_url.join(path), headers={"Authorization": f"Bearer {secret}"})
+    assert refused.status_code == 403
+
+
+def test_repair_one_step_at_a_time_over_http(client: httpx.Client, data_folder: Path) -> None:
+    (data_folder / "keys.json").write_bytes(b"[1, 2]")
+    looked = client.post("/recovery/look").json()
+    assert looked["ok"] is False
+    (bad,) = [one for one in looked["found"] if not one["ok"]]
+    assert bad["plan"]["plan"][0] == "Keep keys.json as it is, under another name."
+    done = client.post("/recovery/apply", json={"check": bad["name"]}).json()
+    assert done["done"]["fixed"] is True
+    assert client.post("/recovery/apply", json={"check": "nothing"}).status_code == 404
+    (past,) = client.get("/recovery").json()["history"]
+    assert client.post("/recovery/undo", json={"id": past["id"]}).status_code == 200
+    assert (data_folder / "keys.json").read_bytes() == b"[1, 2]"
+    assert client.post("/recovery/undo", json={"id": past["id"]}).status_code == 404
+    assert client.post("/recovery/restore", json={"revision": 7}).json()["code"] == "no_such_copy"
+
+
+def test_a_flagship_is_not_changed_before_the_set_up_is_done(client: httpx.Client) -> None:
+    assert client.get("/system/flagship").json()["flagship"] is None
+    refused = client.post("/system/flagship/propose", json={"provider": "openai", "key": "sk-" + "q" * 40})
+    assert (refused.status_code, refused.json()["code"]) == (409, "setup_not_finished")
+    assert "qqqq" not in refused.text
+    wrong = client.post("/system/flagship/propose", json={"provider": "nobody", "key": "sk-" + "q" * 40})
+    assert wrong.status_code == 400
+    assert "qqqq" not in wrong.text
+    assert client.post("/system/flagship/save", json={"id": "none"}).status_code == 404
+    assert client.post("/system/flagship/undo").json()["code"] == "nothing_to_undo"
 
 
 def test_the_questions_and_their_schemas(client: httpx.Client) -> None:
