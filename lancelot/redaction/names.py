@@ -21,6 +21,7 @@ import zipfile
 import zlib
 from collections import deque
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ _PERSON, _LOCATION, _ORG, _FORMAL = 1, 2, 3, 9
 _TABLES = ("W", "P3", "S3", "P4", "S2", "SH")
 _LEXICON_BITS = 17
 _WORD_ROWS, _AFFIX_ROWS, _SHAPE_ROWS = 1 << 15, 1 << 13, 1 << 11
-_TOKEN = re.compile(r"[^\W_]+|_+|[^\w\s]")
+_TOKEN = re.compile(r"([^\W_]+|_+|[^\w\s])")
 _DIGITS_TO_ZERO = str.maketrans("123456789", "000000000")
 # Windows for long texts: this many tokens at once, this many of them shared with each neighbour.
 _WINDOW, _OVERLAP = 448, 24
@@ -105,16 +106,15 @@ def word_features(word: str, lexicon: dict[str, int]) -> tuple[int, ...]:
 
 def tokenize(text: str) -> tuple[list[int], list[int], list[str], list[int]]:
     """Starts, ends, tokens, and what stands before each: 0 nothing (first), 1 glued on, 2 blank, 3 a line break."""
-    places = [match.span() for match in _TOKEN.finditer(text)]
-    if not places:
+    parts = _TOKEN.split(text)  # white space and a token, in turns
+    if len(parts) == 1:
         return [], [], [], []
-    starts, ends = [start for start, _ in places], [end for _, end in places]
-    between = list(zip(ends, starts[1:], strict=False))
+    places = list(accumulate(map(len, parts)))
     if "\n" in text:
-        gaps = [1 if end == start else 3 if "\n" in text[end:start] else 2 for end, start in between]
+        gaps = [3 if "\n" in between else 2 if between else 1 for between in parts[2:-1:2]]
     else:
-        gaps = [1 if end == start else 2 for end, start in between]
-    return starts, ends, [text[start:end] for start, end in places], [0, *gaps]
+        gaps = [2 if between else 1 for between in parts[2:-1:2]]
+    return places[:-1:2], places[1::2], parts[1::2], [0, *gaps]
 
 
 def _read_lexicon(packed: bytes) -> dict[str, int]:
