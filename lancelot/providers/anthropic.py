@@ -16,8 +16,9 @@ from lancelot.providers.anthropic_body import anthropic_body
 from lancelot.providers.anthropic_thinking import Blocks, Thoughts
 from lancelot.providers.base import Deadline
 from lancelot.providers.failures import Failure, truncated
-from lancelot.providers.reading import count, decoded, objects, tool_call
+from lancelot.providers.reading import count, decoded, objects, stop_list, tool_call
 from lancelot.providers.reading import text as said
+from lancelot.providers.stops import StopCutter
 from lancelot.providers.wire import BaseUrl, Retry, Wire, sealed_chat
 from lancelot.redaction.redactor import RedactedRequest
 
@@ -50,7 +51,7 @@ class Anthropic:
         self._wire = Wire(base_url=base_url, headers=headers, explain=anthropic_failure, client=client, retry=retry)
 
     async def complete(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> Answer:
-        sent = self._body(request, model)
+        sent, cutter = self._body(request, model)
         reply = await self._wire.post(request, "/v1/messages", sent, deadline)
         body = reply.body
         if not isinstance(body, dict) or body.get("type") != "message":
@@ -63,10 +64,11 @@ class Anthropic:
             if block.get("type") == "tool_use"
         ]
         text = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
+        text = cutter.feed(text) + cutter.flush()
         message: dict[str, Any] = {"role": "assistant", "content": text if text or not calls else None}
         return Answer(
             message=message | ({"tool_calls": calls} if calls else {}),
-            finish_reason=FINISHES.get(str(body.get("stop_reason")), "stop"),
+            finish_reason="stop" if cutter.stopped else FINISHES.get(str(body.get("stop_reason")), "stop"),
             usage=_usage(body.get("usage") or {}),
             model=said(body.get("model")) or model,
             sent_sha256=reply.sent_sha256,
@@ -75,9 +77,10 @@ class Anthropic:
         )
 
     async def stream(self, request: RedactedRequest, *, model: str, deadline: Deadline) -> AsyncIterator[Chunk]:
-        body = self._body(request, model) | {"stream": True}
+        body, cutter = self._body(request, model)
+        body["stream"] = True
         async with self._wire.stream(request, "/v1/messages", body, deadline) as live:
-            reading = _Reading(model, live.sent_sha256)
+            reading = _Reading(model, live.sent_sha256, cutter)
             while (events := await live.events()) is not None:
                 for event in events:
                     piece = decoded(event.data)
@@ -99,20 +102,23 @@ class Anthropic:
     async def aclose(self) -> None:
         await self._wire.aclose()
 
-    def _body(self, request: RedactedRequest, model: str) -> dict[str, Any]:
-        body = anthropic_body(sealed_chat(request), model, self._models.get(model))
+    def _body(self, request: RedactedRequest, model: str) -> tuple[dict[str, Any], StopCutter]:
+        """The body, and what cuts the answer at stop sequences of white space, which the API refuses."""
+        chat = sealed_chat(request)
+        body = anthropic_body(chat, model, self._models.get(model))
         self._thoughts.give_back(body)
-        return body
+        return body, StopCutter([stop for stop in stop_list(chat.stop) if stop.isspace()])
 
 
 class _Reading:
     """One stream's events turned into chunks."""
 
-    def __init__(self, model: str, sent_sha256: str | None) -> None:
+    def __init__(self, model: str, sent_sha256: str | None, cutter: StopCutter) -> None:
         self.ended = False
         self.blocks = Blocks()
         self._model = model
         self._sent = sent_sha256
+        self._cutter = cutter
         self._usage: dict[str, Any] = {}
         self._calls: dict[int, int] = {}  # block index -> tool call index
         self._silent: set[int] = set()  # calls whose arguments have not begun
@@ -132,11 +138,16 @@ class _Reading:
         if kind == "content_block_delta":
             delta = piece.get("delta") or {}
             if delta.get("type") == "text_delta":
-                return [self._chunk({"content": str(delta.get("text") or "")})]
+                return self._text(str(delta.get("text") or ""))
             if delta.get("type") == "input_json_delta" and delta.get("partial_json"):
                 return [self._arguments(index, str(delta["partial_json"]))]
-        if kind == "content_block_stop" and index in self._silent:
-            return [self._arguments(index, "{}")]
+        if kind == "content_block_stop":
+            held = self._cutter.flush()
+            return (
+                [self._arguments(index, "{}")]
+                if index in self._silent
+                else [self._chunk({"content": held})] * bool(held)
+            )
         if kind == "message_delta":
             reason = (piece.get("delta") or {}).get("stop_reason")
             self._finish = FINISHES.get(str(reason), "stop") if reason else self._finish
@@ -145,18 +156,23 @@ class _Reading:
             if self._finish is None:
                 raise truncated()
             self.ended = True
-            return [Chunk({}, self._finish, _usage(self._usage), self._model, self._sent)]
+            finish = "stop" if self._cutter.stopped else self._finish
+            return [Chunk({}, finish, _usage(self._usage), self._model, self._sent)]
         return []
 
     def _start(self, index: int, block: dict[str, Any]) -> list[Chunk]:
         if block.get("type") == "text" and block.get("text"):
-            return [self._chunk({"content": str(block["text"])})]
+            return self._text(str(block["text"]))
         if block.get("type") != "tool_use":
             return []
         self._calls[index] = len(self._calls)
         self._silent.add(index)
         call = tool_call(str(block.get("id")), str(block.get("name")), "")
         return [self._chunk({"tool_calls": [{"index": self._calls[index]} | call]})]
+
+    def _text(self, text: str) -> list[Chunk]:
+        kept = self._cutter.feed(text)
+        return [self._chunk({"content": kept})] if kept else []
 
     def _arguments(self, index: int, text: str) -> Chunk:
         if index not in self._calls:

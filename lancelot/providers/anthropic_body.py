@@ -16,8 +16,11 @@ from lancelot.providers.reading import (
     function_of,
     image_url,
     is_system,
+    nothing_to_answer,
     parts,
+    says_something,
     schema_of,
+    stop_list,
     system_texts,
 )
 
@@ -38,15 +41,22 @@ def anthropic_body(chat: ChatRequest, model: str, takes: ModelEntry | None) -> d
     limit = chat.output_limit or takes.default_output_tokens or DEFAULT_OUTPUT
     system = system_texts(chat.messages)
     messages = _messages([message for message in chat.messages if not is_system(message)])
-    if not takes.prefill and messages and messages[-1]["role"] == "assistant":
-        messages.append({"role": "user", "content": [{"type": "text", "text": CONTINUE}]})
+    if not messages:
+        if not system:
+            raise nothing_to_answer()
+        messages, system = [{"role": "user", "content": [{"type": "text", "text": text} for text in system]}], []
+    if messages[-1]["role"] == "assistant":
+        if takes.prefill:
+            _trim(messages[-1]["content"][-1])
+        else:
+            messages.append({"role": "user", "content": [{"type": "text", "text": CONTINUE}]})
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": min(limit, takes.max_output_tokens or limit),
         "messages": messages,
     }
-    if chat.stop:
-        body["stop_sequences"] = [chat.stop] if isinstance(chat.stop, str) else chat.stop
+    if stops := [stop for stop in stop_list(chat.stop) if not stop.isspace()]:
+        body["stop_sequences"] = stops
     if user := chat.safety_identifier or chat.user:
         body["metadata"] = {"user_id": user}
     output: dict[str, Any] = {}
@@ -85,7 +95,7 @@ def _messages(messages: list[Message]) -> list[dict[str, Any]]:
             role, blocks = "user", [_result(message)]
         elif message.role == "assistant":
             role = "assistant"
-            blocks = [_block(part) for part in parts(message)]
+            blocks = [_block(part) for part in parts(message) if says_something(part)]
             blocks += [
                 {
                     "type": "tool_use",
@@ -96,7 +106,7 @@ def _messages(messages: list[Message]) -> list[dict[str, Any]]:
                 for call in message.tool_calls or []
             ]
         else:
-            role, blocks = "user", [_block(part) for part in parts(message)]
+            role, blocks = "user", [_block(part) for part in parts(message) if says_something(part)]
         if not blocks:
             continue
         if turns and turns[-1]["role"] == role:
@@ -106,8 +116,14 @@ def _messages(messages: list[Message]) -> list[dict[str, Any]]:
     return turns
 
 
+def _trim(block: dict[str, Any]) -> None:
+    """A beginning given to the model may not end in white space."""
+    if block["type"] == "text":
+        block["text"] = block["text"].rstrip()
+
+
 def _result(message: Message) -> dict[str, Any]:
-    content = [_block(part) for part in parts(message)]
+    content = [_block(part) for part in parts(message) if says_something(part)]
     whole = message.content if isinstance(message.content, str) else content
     return {"type": "tool_result", "tool_use_id": _id(message.tool_call_id), "content": whole}
 

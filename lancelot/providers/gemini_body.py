@@ -18,8 +18,11 @@ from lancelot.providers.reading import (
     function_of,
     image_url,
     is_system,
+    nothing_to_answer,
     parts,
+    says_something,
     schema_of,
+    stop_list,
     system_texts,
 )
 
@@ -40,7 +43,11 @@ def gemini_body(chat: ChatRequest, takes: ModelEntry | None, carried: Carried) -
     takes = takes or ModelEntry(provider="gemini")
     system = system_texts(chat.messages)
     contents = _contents([message for message in chat.messages if not is_system(message)], carried, takes)
-    if not takes.prefill and contents and contents[-1]["role"] == "model":
+    if not contents:
+        if not system:
+            raise nothing_to_answer()
+        contents, system = [{"role": "user", "parts": [{"text": text} for text in system]}], []
+    if not takes.prefill and contents[-1]["role"] == "model":
         contents.append({"role": "user", "parts": [{"text": CONTINUE}]})
     body: dict[str, Any] = {"contents": contents}
     if system:
@@ -62,8 +69,8 @@ def _generation(chat: ChatRequest, takes: ModelEntry) -> dict[str, Any]:
         config |= {name: value for name, value in (*sampling, *penalties) if value is not None}
     if chat.output_limit is not None:
         config["maxOutputTokens"] = min(chat.output_limit, takes.max_output_tokens or chat.output_limit)
-    if chat.stop:
-        config["stopSequences"] = [chat.stop] if isinstance(chat.stop, str) else chat.stop
+    if stops := stop_list(chat.stop):
+        config["stopSequences"] = stops
     if chat.seed is not None:
         config["seed"] = chat.seed
     if chat.reasoning_effort in LEVELS and takes.reasoning:
@@ -82,15 +89,16 @@ def _contents(messages: list[Message], carried: Carried, takes: ModelEntry) -> l
     turns: list[dict[str, Any]] = []
     for message in messages:
         if message.role == "tool":
-            role, pieces = "user", [_result(message, names)]
+            # What is no text stands beside the result: the field itself takes JSON alone.
+            role, pieces = "user", [_result(message, names), *map(_part, _beside(message))]
         elif message.role == "assistant":
             role = "model"
-            pieces = [_part(part) for part in parts(message)]
+            pieces = [_part(part) for part in parts(message) if says_something(part)]
             for place, call in enumerate(message.tool_calls or []):
                 names[str(call.get("id"))] = function_of(call, CALLS)["name"]
                 pieces.append(_call(call, carried, takes, first=place == 0))
         else:
-            role, pieces = "user", [_part(part) for part in parts(message)]
+            role, pieces = "user", [_part(part) for part in parts(message) if says_something(part)]
         if not pieces:
             continue
         if turns and turns[-1]["role"] == role:
@@ -122,6 +130,10 @@ def _result(message: Message, names: dict[str, str]) -> dict[str, Any]:
     call_id = str(message.tool_call_id)
     name = names.get(call_id) or message.name or "tool"
     return {"functionResponse": {"id": call_id, "name": name, "response": response}}
+
+
+def _beside(message: Message) -> list[dict[str, Any]]:
+    return [part for part in parts(message) if part.get("type") != "text"]
 
 
 def _part(part: dict[str, Any]) -> dict[str, Any]:

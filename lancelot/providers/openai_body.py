@@ -63,7 +63,7 @@ def _items(message: Message, carried: Carried) -> list[dict[str, Any]]:
         return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": output}]
     role = "user" if message.role == "function" else message.role
     items: list[dict[str, Any]] = []
-    if message.content or not message.tool_calls:
+    if message.content or message.refusal or not message.tool_calls:
         kind = "output" if role == "assistant" else "input"
         plain = isinstance(message.content, str)
         content = message.content if plain else [_part(part, kind) for part in parts(message)]

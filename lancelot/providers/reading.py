@@ -15,19 +15,23 @@ __all__ = [
     "count",
     "data_url",
     "decoded",
+    "encoded",
     "file_data",
     "function_of",
     "image_url",
     "is_system",
+    "nothing_to_answer",
     "objects",
     "parts",
+    "says_something",
     "schema_of",
+    "stop_list",
     "system_texts",
     "text",
     "tool_call",
 ]
 
-DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,(.*)", re.DOTALL)
+DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,(.*)", re.DOTALL | re.IGNORECASE)
 
 
 def decoded(data: bytes) -> dict[str, Any]:
@@ -39,6 +43,14 @@ def decoded(data: bytes) -> dict[str, Any]:
     if not isinstance(piece, dict):
         raise ProviderMalformed()
     return piece
+
+
+def encoded(body: dict[str, Any]) -> bytes:
+    """A request's JSON; BadInput where a text is none (half of a surrogate pair, as a cut-off escape leaves it)."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        raise BadInput("A text in the request is not valid Unicode.", param="messages") from None
 
 
 def count(value: Any) -> int | None:
@@ -61,13 +73,32 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 
 def parts(message: Message) -> list[dict[str, Any]]:
-    """A message's content as parts, empty texts left out."""
+    """A message's content as parts, empty texts left out; a refusal that came instead of content is one."""
+    if not message.content and message.role == "assistant" and message.refusal:
+        return [{"type": "refusal", "refusal": message.refusal}]
     if isinstance(message.content, str):
         return [{"type": "text", "text": message.content}] if message.content else []
     kept = [part for part in message.content or [] if part.get("type") != "text" or part.get("text")]
     if any(part.get("type") == "text" and not isinstance(part["text"], str) for part in kept):
         raise BadInput("A text part needs text.", param="messages.content")
     return kept
+
+
+def says_something(part: dict[str, Any]) -> bool:
+    """Whether a part is more than white space; some providers refuse a text that is not."""
+    return part.get("type") != "text" or not str(part["text"]).isspace()
+
+
+def stop_list(stops: str | list[str] | None) -> list[str]:
+    """Stop sequences as a list, empty ones left out."""
+    return [stop for stop in ([stops] if isinstance(stops, str) else stops or []) if stop]
+
+
+def nothing_to_answer() -> BadInput:
+    """The error of a request whose messages are all empty."""
+    return BadInput(
+        "There is nothing to answer: every message is empty.", hint="Send a message with content.", param="messages"
+    )
 
 
 def system_texts(messages: list[Message]) -> list[str]:
@@ -121,6 +152,8 @@ def image_url(part: dict[str, Any]) -> str:
     address = image.get("url") if isinstance(image, dict) else image
     if not isinstance(address, str) or not address:
         raise UnsupportedParameter("An image part needs `image_url.url`.", param="messages.content.image_url")
+    if address[:5].lower() == "data:" and data_url(address) is None:
+        raise BadInput("A data URL must be base64, with its media type.", param="messages.content.image_url")
     return address
 
 
@@ -137,4 +170,4 @@ def file_data(part: dict[str, Any]) -> tuple[str, str, str | None]:
 def data_url(address: str) -> tuple[str, str] | None:
     """(type, base64 data) of a data URL, or None for any other address."""
     found = DATA_URL.fullmatch(address)
-    return (found.group(1), found.group(2)) if found else None
+    return (found.group(1).lower(), found.group(2)) if found else None

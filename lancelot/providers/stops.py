@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lancelot.providers.reading import stop_list
+
 __all__ = ["StopCutter"]
 
 
@@ -11,7 +13,7 @@ class StopCutter:
     __slots__ = ("_held", "_stops", "stopped")
 
     def __init__(self, stops: str | list[str] | None) -> None:
-        self._stops = [stops] if isinstance(stops, str) else [stop for stop in stops or [] if stop]
+        self._stops = stop_list(stops)
         self._held = ""
         self.stopped = False
 

@@ -19,6 +19,7 @@ from lancelot.errors import ProviderAuth, ProviderError, ProviderMalformed, Prov
 from lancelot.providers.base import Deadline
 from lancelot.providers.doors import ClientDoor, Door, Opened, new_door
 from lancelot.providers.failures import Failure, http_failure, may_retry, network_failure
+from lancelot.providers.reading import encoded
 from lancelot.providers.replies import Live, Reply
 from lancelot.redaction.redactor import RedactedRequest, require_redacted
 
@@ -83,13 +84,13 @@ class Wire:
         self._own = client is None
         self._urls: dict[str, httpx.URL] = {}
 
-    async def post(self, request: RedactedRequest, path: str, body: Mapping[str, Any], deadline: Deadline) -> Reply:
+    async def post(self, request: RedactedRequest, path: str, body: dict[str, Any], deadline: Deadline) -> Reply:
         """Send a redacted request and read the whole JSON answer.
 
         Raises:
-            ProviderError: or one of its kin; nothing else, besides what require_redacted raises.
+            ProviderError: or one of its kin; besides, what require_redacted raises, and BadInput for no text.
         """
-        content = orjson.dumps(body)
+        content = encoded(body)
         opened, began = await self._call("POST", path, content, request, deadline, stream=False)
         return await self._whole(opened, began, deadline, len(content))
 
@@ -100,10 +101,10 @@ class Wire:
 
     @asynccontextmanager
     async def stream(
-        self, request: RedactedRequest, path: str, body: Mapping[str, Any], deadline: Deadline
+        self, request: RedactedRequest, path: str, body: dict[str, Any], deadline: Deadline
     ) -> AsyncIterator[Live]:
         """Send a redacted request, read its answer as server-sent events; leaving the block closes the connection."""
-        opened, began = await self._call("POST", path, orjson.dumps(body), request, deadline, stream=True)
+        opened, began = await self._call("POST", path, encoded(body), request, deadline, stream=True)
         try:
             live = Live(opened, deadline)
             kind = live.headers.get("content-type", "")

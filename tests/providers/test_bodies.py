@@ -309,3 +309,74 @@ def test_odd_shapes_are_refused_in_words_or_carried_but_never_break(fields: dict
     for model in KINDS:
         with contextlib.suppress(BadInput):
             json.dumps(body_for(model, **fields))
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:IMAGE/PNG;base64,iVBORw0KGgo="}}
+CALL = {"id": "a", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+CLAUDE, GEMINI = "claude-haiku-5-5", "gemini-3.5-flash-lite"
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GEMINI])
+@pytest.mark.parametrize("content", ["", " \n ", []])
+def test_a_conversation_without_a_word_is_refused_before_it_is_sent(model: str, content: Any) -> None:
+    with pytest.raises(BadInput, match="nothing to answer"):
+        body_for(model, messages=[{"role": "user", "content": content}])
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GEMINI])
+def test_instructions_alone_are_asked_as_a_question(model: str) -> None:
+    body = body_for(model, messages=[{"role": "system", "content": "Name a fruit."}])
+    turn = (body.get("messages") or body.get("contents"))[0]
+    assert turn["role"] == "user"
+    assert "Name a fruit." in json.dumps(turn)
+    assert "system" not in body
+    assert "systemInstruction" not in body
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GEMINI])
+def test_white_space_alone_is_no_part_of_a_conversation(model: str) -> None:
+    talk = [
+        ASK,
+        {"role": "assistant", "content": " "},
+        {"role": "user", "content": [{"type": "text", "text": "\n"}, IMAGE]},
+    ]
+    assert "\\n" not in json.dumps(body_for(model, messages=talk))
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", CLAUDE, GEMINI])
+def test_an_earlier_refusal_is_remembered(model: str) -> None:
+    talk = [ASK, {"role": "assistant", "content": None, "refusal": "I cannot."}, {"role": "user", "content": "Why?"}]
+    assert "I cannot." in json.dumps(body_for(model, messages=talk))
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", CLAUDE, GEMINI])
+def test_an_image_in_a_tool_result_arrives_with_its_type_in_small_letters(model: str) -> None:
+    result = {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "see"}, IMAGE]}
+    said = json.dumps(
+        body_for(
+            model, messages=[ASK, {"role": "assistant", "content": None, "tool_calls": [CALL]}, result], tools=[TOOL]
+        )
+    )
+    assert "iVBORw0KGgo=" in said
+    assert model == "gpt-6-luna" or "image/png" in said
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", CLAUDE, GEMINI])
+def test_a_data_url_that_is_not_base64_is_refused_by_name(model: str) -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/svg+xml,%3Csvg%3E"}}
+    with pytest.raises(BadInput, match="base64"):
+        body_for(model, messages=[{"role": "user", "content": [part]}])
+
+
+def test_stop_sequences_of_white_space_are_not_sent_where_they_are_refused() -> None:
+    assert body_for(CLAUDE, stop=["\n", "END", ""])["stop_sequences"] == ["END"]
+    assert "stop_sequences" not in body_for(CLAUDE, stop="\n")
+    assert body_for(GEMINI, stop=["\n", ""])["generationConfig"]["stopSequences"] == ["\n"]
+
+
+def test_a_beginning_does_not_end_in_white_space() -> None:
+    entry = ModelEntry(provider="anthropic", prefill=True)
+    talk = [ASK, {"role": "assistant", "content": "The answer is "}]
+    assert body_for("any", entry, messages=talk)["messages"][-1]["content"] == [
+        {"type": "text", "text": "The answer is"}
+    ]

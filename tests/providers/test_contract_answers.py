@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from lancelot.chat import Answer, Chunk, Usage
 from lancelot.config import load_config
-from lancelot.errors import ProviderMalformed
+from lancelot.errors import BadInput, ProviderMalformed
 from lancelot.providers.base import Deadline, Provider
 from lancelot.providers.profiles import build_provider, profile
 from lancelot.providers.wire import Retry
@@ -311,13 +311,26 @@ async def test_gemini_gets_the_documented_stand_in_for_a_lost_signature(server: 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("stream", [False, True])
-async def test_stop_sequences_hold_where_the_api_has_none(server: RecordingServer, stream: bool) -> None:
-    asked = {"stop": [". Ça", "東京"]}
+@pytest.mark.parametrize(
+    ("name", "stop", "kept"),
+    [("openai", [". Ça", "東京"], "Paris is the capital of France"), ("anthropic", [" ", "X"], "Paris")],
+)
+async def test_stop_sequences_hold_where_the_api_has_none(
+    server: RecordingServer, name: str, stop: list[str], kept: str, stream: bool
+) -> None:
     if stream:
-        server.answers(stream_of("openai", "text"))
-        meaning, finish = of_chunks(await streamed("openai", server, **asked))
+        server.answers(stream_of(name, "text"))
+        meaning, finish = of_chunks(await streamed(name, server, stop=stop))
     else:
-        server.answers(json_answer(WHOLE["openai"]["text"]))
-        answer = await completed("openai", server, **asked)
+        server.answers(json_answer(WHOLE[name]["text"]))
+        answer = await completed(name, server, stop=stop)
         meaning, finish = of_answer(answer), answer.finish_reason
-    assert (meaning.text, finish) == ("Paris is the capital of France", "stop")
+    assert (meaning.text, finish) == (kept, "stop")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", NAMES)
+async def test_half_a_character_is_refused_in_words(server: RecordingServer, name: str) -> None:
+    with pytest.raises(BadInput, match="Unicode"):
+        await completed(name, server, messages=[{"role": "user", "content": "cut \ud83d off"}])
+    assert not server.requests
