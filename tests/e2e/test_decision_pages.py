@@ -160,6 +160,7 @@ def test_something_new_appears_without_a_reload_and_survives_kill_9(strict_page:
 def test_decisions_are_filtered_and_one_is_told_as_a_story(strict_page: Page, console: Console) -> None:
     open_page(strict_page, console, "/decisions?demo=1")
     expect(strict_page.get_by_text("The newest decisions, live", exact=False)).to_be_visible()
+    strict_page.get_by_text("Filters", exact=True).click()
     strict_page.get_by_text("Only what needed another brain").click()
     strict_page.wait_for_timeout(300)
     expect(strict_page.get_by_text("The newest decisions, live", exact=False)).to_be_visible()
