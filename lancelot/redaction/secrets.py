@@ -47,7 +47,7 @@ _DER_KEY = re.compile(rb"\x30(?:[\x2e-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re
 # A fingerprint says what it is, right before it.
 _FINGERPRINT = re.compile(
     r"(?:sha-?\d{1,3}|md5|integrity|checksum|digest|etag|hash|commit|rev(?:ision)?|fingerprint|resolved|nonce-|\bh1:)"
-    r"[\"']?[\s:=\-@\"'(]{0,4}$",
+    r"[\"']?[\s:=\-@\"'(]{0,4}$|(?:csrf|xsrf|authenticity)[-_]?token[\"']?\s{1,2}(?:value|content)=[\"']$",
     re.IGNORECASE,
 )
 
@@ -123,7 +123,7 @@ def _blobs(scan: Scan) -> Iterator[Span]:
             continue
         if not is_random(blob.rstrip("="), 3.9) or is_example(blob) or counts_up(blob):
             continue
-        if not _FINGERPRINT.search(text[max(0, start - 24) : start]):
+        if not _FINGERPRINT.search(text[max(0, start - 40) : start]):
             yield Span(start, end, "SECRET", "secret.random")
 
 

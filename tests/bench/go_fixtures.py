@@ -1,7 +1,7 @@
 """Reads the texts that stand beside gitleaks' rules in Go, and its patterns; see `secret_samples.py`.
 
-The rules' functions are short and alike: lists of strings, joined strings, keys made from a pattern, templates. Only that
-much of Go is understood; what is more is left out.
+The rules' functions are short and alike: lists of strings, joined strings, keys made from a pattern, templates. Only
+that much of Go is understood; what is more is left out.
 """
 
 from __future__ import annotations

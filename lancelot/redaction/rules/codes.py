@@ -102,7 +102,12 @@ def pairs(scan: Scan) -> Iterator[Span]:
         for match in _CURL.finditer(text):
             values = match.group("user", "word")
             value = max(values, key=len) if "" in values else values[1]
-            variable = value.startswith(("$", "[", "<", "{{", "{$")) or (not match.group("quote") and "{" in value)
+            value = value.rstrip(">}])")
+            variable = (
+                match.group("user").startswith("<")
+                or value.startswith(("$", "[", "<", "{{", "{$"))
+                or (not match.group("quote") and "{" in value)
+            )
             if len(value) > 2 and value.lower() not in _DEFAULTS and not variable and not is_example(value):
                 yield Span(match.start("user"), match.end("word"), "SECRET", "secret.pair")
     if "kty" in text:

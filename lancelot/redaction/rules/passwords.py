@@ -67,6 +67,10 @@ _SCHEME = re.compile(r"(?:bearer|basic|token|apikey|digest|ntlm|negotiate|api-ke
 _QUOTED = re.compile(r"\\?(?P<quote>[\"'`])(?P<value>(?:(?!\\?(?P=quote))[^\n]){1,8000})\\?(?P=quote)")
 # The name asked for, and what is taken where nobody set it: getenv("DB_PASSWORD", "…").
 _DEFAULT = re.compile(r"[\w.$]{1,40}\(\s{0,2}(?:\\?[\"'])?[\w.-]{1,60}(?:\\?[\"'])?\s{0,2},\s{0,2}(?=[bruf]?\\?[\"'])")
+# A cookie's or a variable's own name within the value: auth-token=…
+_NAMED_WITHIN = re.compile(
+    r"[\w-]{0,30}(?:token|auth|key|pass(?:word|wd)?|secret|session|sid)=(?=[^=\s])", re.IGNORECASE
+)
 # What some languages write in front of a quote.
 _LITERAL = re.compile(r"(?:[bruf]{1,2}|[@$L])(?=\\?[\"'`])", re.I)
 _BRACKETED = re.compile(r"[^\s<>]{3,400}(?=\s*</)")
@@ -232,6 +236,8 @@ def assigned(scan: Scan) -> Iterator[Span]:
             if place is None:
                 continue
             start, end, quoted = place
+            named = _NAMED_WITHIN.match(text, start, end)
+            start = named.end() if named else start
             value = text[start:end]
             # A long value is read once, however many cue words it holds.
             if end - start > _LONG:
