@@ -25,6 +25,7 @@ __all__ = ["Job", "Upkeep", "wanted"]
 
 log = logging.getLogger(__name__)
 START_PATIENCE_S = 60.0
+LINES_KEPT = 200
 Teller = Callable[[int, int | None, str], None]
 Work = Callable[[Teller, Callable[[], bool]], dict[str, Any]]
 KEEP_LOCAL_ALWAYS = frozenset({"redact"})  # redaction never leaves the machine, whatever its score
@@ -37,8 +38,8 @@ def wanted() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What runs now, or what ran last. `done` of `total` steps; at its end `result`, or `error` with code, title and
-    hint."""
+    """What runs now, or what ran last. `done` of `total` steps, `lines` all it told that is no count; at its end
+    `result`, or `error` with code, title and hint."""
 
     name: str
     running: bool
@@ -47,6 +48,7 @@ class Job:
     detail: str = ""
     error: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
+    lines: tuple[str, ...] = ()
 
 
 class Upkeep:
@@ -234,7 +236,7 @@ class Upkeep:
         try:
             job()
         except LancelotError as problem:
-            log.warning("upkeep: %s", problem.code)
+            log.info("upkeep: %s", problem.code)  # `job` tells it in words
         except Exception as problem:  # noqa: BLE001 - a thread's boundary
             log.error("upkeep failed: %s", type(problem).__name__)
 
@@ -252,4 +254,7 @@ class Upkeep:
     def _tell(self, done: int = 0, total: int | None = None, detail: str = "") -> None:
         with self._guard:
             if self._job is not None:
-                self._job = Job(self._job.name, True, done, total, detail)
+                lines = self._job.lines
+                if detail and total is None and detail not in lines[-1:]:
+                    lines = (*lines, detail)[-LINES_KEPT:]
+                self._job = replace(self._job, done=done, total=total, detail=detail, lines=lines)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from console.session import get_services
+from console.session import get_services, recall, remember
 from console.widgets import empty_state, live, page_guard, show_error
 from lancelot.errors import LancelotError
 from local_models.tier import Tier
@@ -47,6 +47,11 @@ def service() -> None:
     memory.metric("Memory", f"{found['rss_mb']:.0f} MiB" if found.get("rss_mb") else "-")
     restarts.metric("Restarts", found.get("restarts", 0))
     job = services.upkeep.job
+    running = services.upkeep.busy
+    if recall("model_job", bool) and not running:
+        remember("model_job", False)
+        st.rerun()  # what came of it concerns the whole page
+    remember("model_job", running)
     if job and job["running"]:
         share = job["done"] / job["total"] if job["total"] else None
         words = f"{JOB_WORDS.get(job['name'], job['name'])}: {job['detail']}"

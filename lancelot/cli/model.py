@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,8 @@ from local_models.tier import chosen_model, tiers
 
 __all__ = ["register"]
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.5
+COUNT_EVERY_S = 5.0
 ModelId = Annotated[str | None, typer.Argument(metavar="MODEL", help="An id of `lancelot model list`.")]
 
 
@@ -87,13 +89,14 @@ def followed(server: Connection, out: Out, wish: dict[str, Any]) -> dict[str, An
         LancelotError: it failed; code, title and hint are the job's.
     """
     job = server.post("/system/model", wish | {"background": True})["job"]
-    pause, said = threading.Event(), ""
+    pause, said, counted = threading.Event(), 0, 0.0
     while True:
-        counted = job["total"] and job["name"] == "exam"
-        words = f"{job['detail']} {job['done']} of {job['total']}" if counted else job["detail"]
-        if words and words != said:
-            out.note(f"  {words}")
-            said = words
+        for line in job["lines"][said:]:
+            out.note(f"  {line}")
+        said = len(job["lines"])
+        if job["total"] and time.monotonic() - counted > COUNT_EVERY_S:
+            out.note(f"  {job['detail']}  {job['done'] / job['total']:.0%}")
+            counted = time.monotonic()
         if not job["running"]:
             break
         pause.wait(LOOK_EVERY_S)

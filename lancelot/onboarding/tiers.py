@@ -78,7 +78,6 @@ class TierSwitch:
         """
         pin = self._pin(model_id)
         model = PinnedLocalModel(self._folder, self._supervisor, pin=pin)
-        tell(Progress("verify", f"Checking {pin.file}"))
         consent = self._consent(pin)
         if consent is None or not model.verified(thorough=True):
             raise Conflict(

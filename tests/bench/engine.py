@@ -1,7 +1,7 @@
 """The local model's figures, all measured in one run on one machine: against llama-cpp-python's own chat completion,
 one caller against eight, tuned against downloaded, over HTTP against in-process.
 
-    python -m tests.bench.engine        prints them
+    python -m tests.bench.engine [WORD …]       prints them, or those whose names hold one of the words
 """
 
 from __future__ import annotations
@@ -65,48 +65,83 @@ def tuned(folder: Path) -> Choice:
 
 
 def against_library(choice: Choice, rounds: int = 2) -> Ratio:
-    """Median of one classification: create_chat_completion on the downloaded file with the adapter, and ours."""
-    import llama_cpp
+    """Median of one classification: create_chat_completion on the downloaded file with the adapter, and ours.
 
-    threads = len(os.sched_getaffinity(0))
-    theirs = llama_cpp.Llama(
-        str(installed_weights()),
-        lora_path=str(installed_adapter()),
-        n_ctx=1024,
-        n_threads=threads,
-        n_threads_batch=threads,
-        verbose=False,
-    )
-    ours = Engine(choice.weights, choice.adapter, choice.chat_weights)
-    head = label_list(DEFAULT_LABELS)
+    Each side has a process to itself, as it runs in life, and they take turns.
+    """
+    plain = Choice(installed_weights(), installed_adapter(), None, "as-is")
     slow: list[float] = []
     fast: list[float] = []
     agree = 0
+    with side("library", plain) as theirs, side("engine", choice) as ours:
+        for _ in range(rounds):
+            said, took = theirs()
+            slow += took
+            answers, took = ours()
+            fast += took
+            agree += sum(one == other for one, other in zip(said, answers, strict=True))
+    assert agree >= 0.85 * rounds * len(MESSAGES), f"only {agree} answers agree"
+    return Ratio(1000 * statistics.median(slow), 1000 * statistics.median(fast))
+
+
+Round = Callable[[], tuple[list[str], list[float]]]
+
+
+@contextmanager
+def side(which: str, choice: Choice) -> Iterator[Round]:
+    """One side in a process of its own: each call has it classify every message; answers and seconds each."""
+    files = [str(choice.weights), str(choice.adapter or "")]
+    command = [sys.executable, "-m", "tests.bench.engine", "--side", which, *files]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+
+        def turn() -> tuple[list[str], list[float]]:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            print("go", file=child.stdin, flush=True)
+            told = json.loads(child.stdout.readline())
+            return told["said"], told["seconds"]
+
+        yield turn
+
+
+def be_side(which: str, weights: Path, adapter: Path | None) -> None:
+    """A side's process: warm up, then one round for each line of standard input."""
+    ask = library_side(weights, adapter) if which == "library" else engine_side(weights, adapter)
+    for text in MESSAGES[:5]:  # both are warm: the library has the common prefix cached, too
+        ask(text)
+    for _ in sys.stdin:
+        said, seconds = [], []
+        for text in MESSAGES:
+            begun = time.perf_counter()
+            said.append(ask(text))
+            seconds.append(time.perf_counter() - begun)
+        print(json.dumps({"said": said, "seconds": seconds}), flush=True)
+
+
+def engine_side(weights: Path, adapter: Path | None) -> Callable[[str], str]:
+    engine = Engine(weights, adapter)
+    return lambda text: engine.classify(text).result().label
+
+
+def library_side(weights: Path, adapter: Path | None) -> Callable[[str], str]:
+    import llama_cpp
+
+    threads = len(os.sched_getaffinity(0))
+    lora = str(adapter) if adapter else None
+    model = llama_cpp.Llama(
+        str(weights), lora_path=lora, n_ctx=1024, n_threads=threads, n_threads_batch=threads, verbose=False
+    )
+    head = label_list(DEFAULT_LABELS)
 
     def ask(text: str) -> str:
         messages = [
             {"role": "system", "content": instruction("classify")},
             {"role": "user", "content": f"{head} {text}"},
         ]
-        answer = theirs.create_chat_completion(messages, temperature=0, max_tokens=8)
+        answer = model.create_chat_completion(messages, temperature=0, max_tokens=8)
         return str(answer["choices"][0]["message"]["content"]).strip()
 
-    ask(MESSAGES[0])  # both are warm: the library has the common prefix cached, too
-    ours.classify(MESSAGES[0]).result()
-    for _ in range(rounds):  # in turns, each with its own weights in the caches, as they run alone
-        said = []
-        for text in MESSAGES:
-            begun = time.perf_counter()
-            said.append(ask(text))
-            slow.append(time.perf_counter() - begun)
-        for text, theirs_said in zip(MESSAGES, said, strict=True):
-            begun = time.perf_counter()
-            agree += ours.classify(text).result().label == theirs_said
-            fast.append(time.perf_counter() - begun)
-    ours.close()
-    theirs.close()
-    assert agree >= 0.85 * rounds * len(MESSAGES), f"only {agree} answers agree"
-    return Ratio(1000 * statistics.median(slow), 1000 * statistics.median(fast))
+    return ask
 
 
 def callers(choice: Choice, task: str = "classify", many: int = 8, rounds: int = 3) -> Ratio:
@@ -224,10 +259,17 @@ def memory(choice: Choice) -> tuple[float, float]:
 def main() -> None:
     """Print every figure."""
     os.environ["LANCELOT_REAL_MODEL"] = "1"
+    if sys.argv[1:2] == ["--side"]:
+        which, weights, adapter = sys.argv[2:5]
+        be_side(which, Path(weights), Path(adapter) if adapter else None)
+        return
+    wanted = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         choice = tuned(Path(folder))
+        plain = Choice(installed_weights(), installed_adapter(), None, "as-is")
         figures: list[tuple[str, Callable[[], object]]] = [
             ("classify against create_chat_completion", lambda: against_library(choice).said),
+            ("the same, weights as downloaded", lambda: against_library(plain).said),
             ("eight callers against one, classify", lambda: callers(choice).said),
             ("eight callers against one, redact", lambda: callers(choice, "redact").said),
             ("prefill, tuned against downloaded", lambda: prefill(choice).said),
@@ -237,6 +279,8 @@ def main() -> None:
         ]
         print(f"format {choice.format}")
         for name, figure in figures:
+            if wanted and not any(word in name for word in wanted):
+                continue
             print(f"{name:42} {figure()}", flush=True)
 
 
