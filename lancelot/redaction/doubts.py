@@ -11,7 +11,7 @@ import re
 from lancelot.redaction.rules.randomness import is_digest, is_example, is_random, is_uuid
 from lancelot.redaction.rules.words import words
 
-__all__ = ["EXTENDED", "believable", "extend"]
+__all__ = ["EXTENDED", "addressed", "believable", "extend"]
 
 # Lexicon bits of the weights: 0-5 first and last names and cities, 7 countries, 10-13 English words by frequency.
 _NAME_BITS = 0b0000_0000_1011_1111
@@ -40,8 +40,9 @@ _FUNCTION_WORDS = words(
     "le la les el los las un une una uno der die das den dem des du de da do dos et y e und i o ou au aux en im am",
     "ist est es al del von zu zum zur mit avec con per por para sur meine mein rang who that this his her its our",
     "your their my the a an of in on at by or and for to is was are be it he she we they i me him us them van sudo kg",
-    "bx mom mum dad mama papa daddy mommy grandma grandpa granny nan",
+    "bx",
 )
+_KIN = words("mom mum dad mama papa daddy mommy grandma grandpa granny")
 _MONTHS = words(
     "january february march april may june july august september october november december",
 )
@@ -89,6 +90,8 @@ def _soft(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) 
         return False
     low = [word.lower() for word in words]
     if _MEASURE.search(piece):
+        return False
+    if len(low) == 1 and label == "PERSON" and low[0] in _KIN:
         return False
     if len(low) == 1:
         if low[0] in _FUNCTION_WORDS and not words[0].istitle():
@@ -144,9 +147,9 @@ def believable(text: str, start: int, end: int, label: str, lexicon: dict[str, i
         return _soft(text, start, end, label, lexicon)
     digits = sum(c.isdigit() for c in piece)
     if label == "PHONE":
-        return digits >= 5 and not _CLOCK.fullmatch(piece) and not _STATUS.search(text[max(0, start - 12) : start])
+        return digits >= 5 and not _CLOCK.fullmatch(piece) and not _STATUS.search(text[max(0, start - 28) : start])
     if label == "ID":
-        if _THING.search(text[max(0, start - 24) : start]):
+        if piece.startswith("CVE-") or _THING.search(text[max(0, start - 24) : start]):
             return False
         return digits >= (4 if piece.isdigit() else 2) and not is_uuid(piece) and not _PRESSURE.fullmatch(piece)
     if label == "SECRET":
@@ -154,6 +157,7 @@ def believable(text: str, start: int, end: int, label: str, lexicon: dict[str, i
     if label == "USERNAME":
         return (
             len(piece) > 1
+            and piece not in _EVERYBODY
             and not piece.isdigit()
             and not is_digest(piece)
             and not _KEY_KIND.search(piece)
@@ -162,9 +166,10 @@ def believable(text: str, start: int, end: int, label: str, lexicon: dict[str, i
     return any(c.isdigit() for c in piece) or len(piece) > 2
 
 
+_EVERYBODY = frozenset({"@here", "@channel", "@everyone", "@all"})
 # Seconds or milliseconds since 1970, and what a server answered.
-_CLOCK = re.compile(r"1\d{9}(?:\d{3})?")
-_STATUS = re.compile(r"HTTP/\d(?:\.\d)?\\?[\"'] $")
+_CLOCK = re.compile(r"1[3-9]\d{8}(?:\d{3})?")
+_STATUS = re.compile(r"HTTP/\d(?:\.\d)?\\?[\"'] $|\bISBN\b[^\n]{0,20}$")
 _CODE_NAME = re.compile(
     r"(?:java|javax|com|org|net|io|sun|kotlin|android|system|microsoft)\.[\w.]+|[\w.]*(?:Exception|Error)|"
     r"[\w.]*[a-z]\.[a-z]+[A-Z]\w*(?:\.\w+)*|await|async|const|self|this|return|import|export|function|lambda|yield"
@@ -226,6 +231,21 @@ def _name_like(word: str, lexicon: dict[str, int]) -> bool:
         and word.lower() not in _FORM_WORDS
         and not bits & (_ENGLISH_BITS | _MONTH_BIT | _TITLE_BIT)
     )
+
+
+# Titles and kin, in front of a name in lower case or with a capital.
+_ADDRESSED = re.compile(
+    r"(?:\b(?:my|mein|meine[mnr]?|mon|mi|mio|meu|mijn) (?:brother|sister|son|daughter|husband|wife|uncle|aunt|cousin|"
+    r"friend|bruder|schwester|sohn|tochter|mann|frau|freund|freundin|frère|fils|fille|ami|amie|hermano|hermana|hijo|"
+    r"hija|cuñado|cuñada|amigo|amiga|fratello|sorella|figlio|figlia|amico|amica|pai|irmão|irmã|filho|filha|broer|zus|"
+    r"zoon|dochter)|\b(?:herr|herrn|frau|madame|mme|monsieur|señora?|signora?|senhora?|meneer|mevrouw|dottoressa))\s$",
+    re.IGNORECASE,
+)
+
+
+def addressed(text: str, start: int) -> bool:
+    """Whether a title or a word for kin stands right before: what follows is a person, whatever the guess."""
+    return _ADDRESSED.search(text[max(0, start - 30) : start]) is not None
 
 
 def extend(text: str, start: int, end: int, label: str, lexicon: dict[str, int]) -> tuple[int, int]:

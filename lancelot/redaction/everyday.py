@@ -13,6 +13,11 @@ from lancelot.redaction.rules.words import words
 __all__ = ["EVERYDAY", "without_everyday_ends"]
 
 EVERYDAY = words(
+    # greetings, kin
+    "moin hoi salut coucou ciao buenas oi olá hej hei servus kwijt kontakt contacto contato contatto",
+    "vater mutter bruder schwester sohn tochter onkel père mère frère soeur sœur fils fille hermano hermana hijo hija",
+    "cuñado cuñada suegro suegra fratello sorella figlio figlia zio zia irmão irmã filho filha pai mãe avó avô",
+    "vader moeder broer zus zoon dochter dottoressa doctora doutora",
     # German
     "ich du er sie es wir ihr mich dich sich uns euch ihnen mir dir ihm mein meine meinen dein deine sein seine",
     "ihre ihrer ihren unser unsere der die das den dem des ein eine einen einem einer und oder aber auch nicht",

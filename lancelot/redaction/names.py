@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from lancelot.errors import RedactionFailed
 from lancelot.redaction.blas import single_threaded
-from lancelot.redaction.doubts import EXTENDED, believable, extend
+from lancelot.redaction.doubts import EXTENDED, addressed, believable, extend
 from lancelot.redaction.everyday import without_everyday_ends
 from lancelot.redaction.labels import Span
 from lancelot.redaction.rules.words import words
@@ -318,6 +318,8 @@ class Tagger:
             if label in EXTENDED:
                 start, end = extend(text, start, end, label, network.lexicon)
             if believable(text, start, end, label, network.lexicon):
+                if label in ("LOCATION", "ORG") and addressed(text, start):
+                    label = "PERSON"
                 found.append(Span(start, end, label, "tagger"))
         return found
 

@@ -23,6 +23,11 @@ HIDDEN = [
     ("Ship to: Osiedle Słoneczne 14 w Krakowie", "Osiedle Słoneczne 14"),
     ('"eircode": "T12 X8P2"', "T12 X8P2"),
     ("Hej, det är Linnea Bergström. Mitt nummer kommer", "Linnea Bergström"),
+    ("mi cuñado vive en c/ Mayor 14, 28013 Madrid desde mayo", "c/ Mayor 14, 28013 Madrid"),
+    ('new NetworkCredential("noreply", "H3ron!Lake")', "H3ron!Lake"),
+    ("Factuur, KvK 12345678, BTW NL123456789B01", "NL123456789B01"),
+    ("La dottoressa Paola Greco visita il signor Fabio Conti alle 16", "Fabio Conti"),
+    ("registered post, item RR 471 882 905 GB.", "RR 471 882 905 GB"),
     ("this is Ben's mom. Ben (born 5/14/2017) has a fever", "Ben"),
 ]
 LEFT = [
@@ -46,6 +51,11 @@ LEFT = [
     ("Wie wird das Wetter morgen in Hamburg?", "Wie wird das Wetter"),
     ("It is featuring 9 distinct cameras", "featuring 9"),
     ("Spring 2026 sale starts soon", "Spring 2026"),
+    ("CVE-2021-44228 affects log4j-core 2.14.1", "CVE-2021-44228"),
+    ("[10:44] @here incident over", "@here"),
+    ("Vitals: T 38.4, HR 112, RR 22, BP 98/60", "RR 22"),
+    ("The ISBN is 978-0-13-468599-1", "978-0-13-468599-1"),
+    ("Mom's appointment moved to Thursday", "Mom"),
     ("Place Subject 1 (male) on the left", "Place Subject 1"),
 ]
 

@@ -74,7 +74,7 @@ _NAME_FIRST = re.compile(
 _TYPE_FIRST = re.compile(
     rf"(?<![\w.-])(?:\d{{1,4}}(?:[ ]?(?:bis|ter))?,?[ ])?(?:rue|avenue|boulevard|chemin|allée|impasse|"
     rf"place|quai|cours|via|viale|"
-    rf"piazza|corso|vicolo|largo|strada|calle|avenida|plaza|paseo|camino|carrer|rambla|ronda|rua|travessa|"
+    rf"piazza|corso|vicolo|largo|strada|calle|avenida|plaza|paseo|camino|carrer|c/|rambla|ronda|rua|travessa|"
     rf"praça|alameda|ul\.|ulica|"
     rf"aleja|al\.|osiedle|os\.|plac|vul\.|jalan|jl\.)[ ]"
     rf"(?:(?:de|du|des|la|le|les|del|della|dei|delle|los|las|da|das|do|dos|d'|"
@@ -93,7 +93,7 @@ _NO_STREET = re.compile(
 _PUT = re.compile(r"Place (?!d(?:e|u|es|'|’)\b|la\b|l['’]|Saint|Royale)[^\n,;]{1,30}$")
 _BOX = re.compile(
     rf"\b(?:p\.? ?o\.? ?box|post(?:al)? office box|postfach|apartado|casella postale|bo[iî]te postale|"
-    rf"b\.p\.|rural route|rr)[ ]\d[\d -]{{0,8}}"
+    rf"b\.p\.|rural route|rr(?=[ ]\d{{1,4}},?[ ]box))[ ]\d[\d -]{{0,8}}"
     rf"(?:,[ ]box[ ]\d{{1,5}})?{_TAIL}|\b(?:PSC|CMR|Unit|USNS|"
     rf"USS)[ ]\w{{2,12}},?[ ](?:Box[ ]\d{{2,5}}[ ,\n]{{1,3}})?[AFD]PO[, ]+A[AEP][ ]{_ZIP_US}",
     re.IGNORECASE,
@@ -129,7 +129,7 @@ _BOX_WORDS = words(
 )
 _TYPE_WORDS = words(
     "rue avenue boulevard chemin allée impasse place quai cours via viale piazza corso vicolo largo strada calle",
-    "avenida plaza paseo camino carrer rambla ronda rua travessa praça alameda ul ulica aleja al osiedle os plac vul",
+    "avenida plaza paseo camino carrer rambla ronda rua travessa praça alameda c ul ulica aleja al osiedle os plac vul",
     "jalan jl",
 )
 _FLAT_WORDS = frozenset({"flat", "apartment", "apt", "unit", "suite"})

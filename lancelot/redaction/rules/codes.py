@@ -34,6 +34,8 @@ _STATEMENTS = re.compile(
     r"([A-Z0-9]{4,7}(?:-[A-Z0-9]{4,7}){2,8})\b|"
     r"\b(?:pdo|mysqli(?:_connect)?|mysql_connect|pg_connect|getConnection)\(\s*[\"'][^\"'\n]{0,200}[\"'],\s*"
     r"[\"'][^\"'\n]{1,60}[\"'],\s*[\"']([^\"'\n]{3,100})[\"']|"
+    r"\b(?:NetworkCredential|PasswordAuthentication|UsernamePasswordCredentials|HTTPBasicAuth|BasicAuth|basic_auth|"
+    r"login)\(\s*[\"'][^\"'\n]{1,60}[\"'],\s*[\"']([^\"'\n\s]{4,100})[\"']|"
     r"(?<![a-z])contribsys(?:__|\.)com[\"']?\s{0,2}[:=]\s{0,2}[\"']?([0-9a-f]{8}:[0-9a-f]{8})\b",
     re.IGNORECASE,
 )
@@ -68,7 +70,7 @@ _CODE_WORDS = words(
 )
 _STATEMENT_WORDS = words(
     "identified alter create convert activation license licence product serial registration contribsys pdo",
-    "mysqli mysql pg get connection",
+    "mysqli mysql pg get connection network password username basic http login log",
 )
 _PAIR_WORDS = frozenset({"credential", "credentials", "login", "log", "user", "username", "account", "id"})
 _DEFAULTS = words(

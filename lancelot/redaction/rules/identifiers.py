@@ -26,7 +26,7 @@ _STRONG = (
     r"(?:kranken)?versicherten?(?:nummer|nr)|versicherungs?nummer|sozialversicherungsnummer|kundennummer|"
     r"vertragsnummer|kontonummer|personalnummer|ausweis(?:nummer|nr)|numéro de sécurité sociale|n° de client|"
     r"personnummer|cpr|cpf|cnpj|curp|rfc|dni|nie|nif|nir|bsn|egn|pesel|codice fiscale|"
-    r"c\.f\.|p\.? ?iva|partita iva|siret|siren|orcid|cnp|"
+    r"c\.f\.|p\.? ?iva|partita iva|siret|siren|kvk|btw|tva|mwst|orcid|cnp|"
     r"companies house|asset tag|pnr|record locator|booking (?:ref(?:erence)?|code)|personal (?:id|number)|"
     r"bank account|acct|account|sort[ -]code|routing|aba|swift|bic|mandate|creditor id|pension|"
     r"vin|vehicle id\w*|imei|imsi|iccid|meid|device id|serial|plate|kennzeichen|number plate|registration(?: plate)?|"
@@ -98,7 +98,7 @@ _STRONG_STARTS = words(
     "account sort routing aba swift bic mandate creditor pension vin vehicle imei imsi iccid meid device serial plate",
     "kennzeichen number registration frequent loyalty library membership donor badge warrant chart specimen sample",
     "accession encounter hosp hospital reference payroll aktenzeichen codice número numero",
-    "iva partita siret siren orcid cnp companies asset pnr record booking c p",
+    "kvk btw tva mwst iva partita siret siren orcid cnp companies asset pnr record booking c p",
     "case claim docket certificate permit prescription rx ndc patient claimant steuer",
     "steuerid ausweisnr versichertennr",
 )
@@ -114,9 +114,11 @@ _ID = frozenset({"id"})
 _PLATE_WORDS = words(
     "plate plates kennzeichen registration reg vehicle car van truck lorry trailer anhänger license",
 )
-# File numbers of courts, by their own form: 7 O 118/24, 1:24-cv-09913, [2024] EWCA Civ 877.
+# Numbers with a form of their own: of courts (7 O 118/24, 1:24-cv-09913, [2024] EWCA Civ 877), of registered post
+# (RR 471 882 905 GB).
 _DOCKET = re.compile(
     r"(?<![\w/.-])(?:\d{1,3} (?:[A-Z]{1,2}[a-z]{0,2}|[IVX]{1,4} Z[RB]|StR|BvR|HK O) \d{1,5}/(?:\d{2}|(?:19|20)\d{2})|"
+    r"[A-Z]{2} ?\d{3} ?\d{3} ?\d{3} ?[A-Z]{2}|"
     r"(?:\d:)?\d{2,4}-(?:cv|cr|mc|bk|ap|md)-\d{3,6}(?:-[A-Z]{1,4})*|"
     r"(?:\[(?:19|20)\d{2}\]|(?:19|20)\d{2}) (?:EWCA (?:Civ|Crim)|EWHC|UKSC|UKPC|UKUT|CSIH|CSOH|IESC|ONSC|ONCA|SCC|HCA|"
     r"NSWSC) \d{1,5})(?![\w/-])"
