@@ -159,12 +159,11 @@ def not_yet(rows: list[dict[str, Any]]) -> None:
     if not candidates:
         return
     with st.expander(f"{len(candidates)} more, not installable yet"):
-        lines = [
-            f"| {row['title']} | {row['min_memory_mb']} MB | {row['licence']} | {row['recommended']} | "
-            f"{', '.join(row['missing'])} |"
-            for row in candidates
-        ]
-        st.markdown("| Model | Memory | Licence | For | Not pinned |\n|---|---|---|---|---|\n" + "\n".join(lines))
+        for row in candidates:
+            st.markdown(
+                f"**{row['title']}** · {row['min_memory_mb']} MB of memory · {row['licence']} · {row['recommended']}"
+                f"  \nNot pinned: {', '.join(row['missing'])}"
+            )
         st.caption("A model is installed only when its size, a fixed revision, its checksum and a source are pinned.")
 
 
