@@ -20,6 +20,8 @@ __all__ = ["GgufFile", "Tensor"]
 SIMPLE = {0: "B", 1: "b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "?", 10: "<Q", 11: "<q", 12: "<d"}
 STRING, ARRAY = 8, 9
 LONGEST_STRING = 1 << 24  # bytes; a chat template is some thousand
+MOST_DIMENSIONS = 4  # ggml knows no more
+DEEPEST_ARRAY = 4  # arrays of arrays
 FLOATS: dict[int, Any] = {0: np.float32, 1: np.float16}
 
 
@@ -73,10 +75,14 @@ class GgufFile:
         for _ in range(tensors):
             name = _string(source)
             (dimensions,) = struct.unpack("<I", source.read(4))
+            if dimensions > MOST_DIMENSIONS:
+                raise struct.error("not a number of dimensions")
             shape = struct.unpack(f"<{dimensions}Q", source.read(8 * dimensions))
             kind, offset = struct.unpack("<IQ", source.read(12))
             table.append((name, tuple(int(size) for size in reversed(shape)), kind, offset))
-        alignment = int(self.metadata.get("general.alignment", 32))
+        alignment = self.metadata.get("general.alignment", 32)
+        if not isinstance(alignment, int) or alignment < 1:
+            raise struct.error("not an alignment")
         start = -(-source.tell() // alignment) * alignment
         self.tensors = {name: Tensor(name, shape, kind, start + offset) for name, shape, kind, offset in table}
 
@@ -91,11 +97,13 @@ def _string(source: BinaryIO) -> str:
     return raw.decode("utf-8")
 
 
-def _value(source: BinaryIO, kind: int) -> Any:
+def _value(source: BinaryIO, kind: int, depth: int = 0) -> Any:
     if kind == STRING:
         return _string(source)
     if kind == ARRAY:
         item, count = struct.unpack("<IQ", source.read(12))
-        return [_value(source, item) for _ in range(count)]
+        if depth == DEEPEST_ARRAY:
+            raise struct.error("not an array")
+        return [_value(source, item, depth + 1) for _ in range(count)]
     form = SIMPLE[kind]
     return struct.unpack(form, source.read(struct.calcsize(form)))[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -87,6 +88,26 @@ def test_yaml_of_any_text(text: str) -> None:
 @given(st.binary(max_size=400) | st.binary(max_size=200).map(lambda rest: b"GGUF\x03\0\0\0" + rest))
 def test_gguf_header(content: bytes) -> None:
     with file_of(content, "weights.gguf") as path, suppress(ModelError):
+        GgufFile(path)
+
+
+def pair(key: bytes, value: bytes) -> bytes:
+    """A GGUF header of one entry and no tensor."""
+    return b"GGUF\x03\0\0\0" + struct.pack("<QQQ", 0, 1, len(key)) + key + value
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"GGUF\x03\0\0\0" + struct.pack("<QQQ", 1, 0, 1) + b"t" + struct.pack("<I", 2**32 - 1),  # found by fuzzing
+        pair(b"deep", struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 3_000),
+        pair(b"general.alignment", struct.pack("<II", 4, 0)),
+        pair(b"general.alignment", struct.pack("<IQ", 8, 5) + b"wide!"),
+    ],
+    ids=["four thousand million dimensions", "arrays in arrays", "no alignment", "an alignment in words"],
+)
+def test_gguf_header_that_asks_for_too_much(content: bytes) -> None:
+    with file_of(content, "weights.gguf") as path, pytest.raises(ModelError):
         GgufFile(path)
 
 
