@@ -20,7 +20,6 @@ import unicodedata
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from lancelot.redaction.blas import single_threaded
 from lancelot.redaction.doubts import EXTENDED, addressed, believable, extend
 from lancelot.redaction.everyday import without_everyday_ends
 from lancelot.redaction.labels import Span
-from lancelot.redaction.rules.words import words
+from lancelot.redaction.sentences import sentences
 
 __all__ = ["WEIGHTS_SHA256", "Tagger", "fold", "tokenize", "weights_path", "word_features", "word_shape"]
 
@@ -300,7 +299,7 @@ class Tagger:
             else:
                 pieces.append([starts[i], ends[i], kind, i])
         found: list[Span] = []
-        for start, end, kind in _sentences(text, pieces):
+        for start, end, kind in sentences(text, pieces):
             # What has a form of its own (e-mail, card, link) is the detectors' work.
             if kind == _FORMAL:
                 continue
@@ -322,30 +321,6 @@ class Tagger:
                     label = "PERSON"
                 found.append(Span(start, end, label, "tagger"))
         return found
-
-
-# A sentence ends here, unless the word before is one that is cut short.
-_SENTENCE_END = re.compile(r"(?<=[^\W\d_][a-zß-öø-ÿ])\.(?=\s+[^\W\d_a-zß-öø-ÿ])|[;!?](?=\s+[^\W\d_a-zß-öø-ÿ])")
-_CUT_SHORT = words(
-    "mr mrs ms dr prof st ste mt ft sr jr sra srta dott sig sigra avv ing geom inc ltd corp co bros capt col gen lt",
-    "sgt cmdr",
-    "maj rev hon gov sen rep fr frl hr mme mlle me nr no vs univ dept dep ave blvd rd str bldg apt jan feb mar",
-    "apr jun jul aug sep sept oct nov dec assoc gebr geb mag dipl ir drs mw dhr sz pol al ul os pl vol fig ed eds",
-    "messrs",
-)
-_WORD_AT_END = re.compile(r"[^\W\d_]+$")
-
-
-def _sentences(text: str, pieces: list[list[int]]) -> Iterator[tuple[int, int, int]]:
-    """The stretches (start, end, class), cut where a sentence ends within one."""
-    for start, end, kind, _ in pieces:
-        for stop in _SENTENCE_END.finditer(text, start, end):
-            word = _WORD_AT_END.search(text, max(0, stop.start() - 20), stop.start())
-            if stop.group() == "." and word and word.group().lower() in _CUT_SHORT:
-                continue
-            yield start, stop.start(), kind
-            start = stop.end()
-        yield start, end, kind
 
 
 def _goes_on(text: str, ends: list[int], tokens: list[str], gaps: list[int], last: int, here: int, kind: int) -> bool:
