@@ -86,7 +86,7 @@ class Tier:
     def standing(self) -> str:
         """Its state in words."""
         if not self.installable:
-            return f"candidate, cannot be installed yet: {', '.join(self.missing)} not pinned"
+            return f"candidate: {', '.join(self.missing)} not pinned"
         words = ["in use" if self.chosen and self.state == "installed" else self.state]
         words += ["chosen"] if self.chosen and self.state != "installed" else []
         words += ["suggested for this machine"] if self.suggested else []

@@ -68,7 +68,7 @@ def test_every_tier_is_told_with_its_standing(lock: Lock, tmp_path: Path) -> Non
     assert "chosen" in rows[lock.default].standing
     large = rows["granite-4.0-micro-q4_k_m"]
     assert (large.installable, large.fits) == (False, False)
-    assert "candidate, cannot be installed yet: bytes, revision, sources not pinned" in large.standing
+    assert "candidate: bytes, revision, sources not pinned" in large.standing
     json.dumps([row.to_dict() for row in rows.values()])
     choose_model(lock, OTHER, tmp_path)
     weights = tmp_path / OTHER / "other.gguf"
