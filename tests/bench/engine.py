@@ -92,7 +92,8 @@ def side(which: str, choice: Choice) -> Iterator[Round]:
     """One side in a process of its own: each call has it classify every message; answers and seconds each."""
     files = [str(choice.weights), str(choice.adapter or "")]
     command = [sys.executable, "-m", "tests.bench.engine", "--side", which, *files]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, text=True) as child:
 
         def turn() -> tuple[list[str], list[float]]:
             assert child.stdin is not None
