@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.harness import PROJECT, Console, lancelot, running_console
-from tests.e2e.journey import open_page, press
+from tests.e2e.journey import no_trouble, open_page, press
 
 pytestmark = pytest.mark.timeout(300)
 OFF = {"LANCELOT_UPKEEP": "off"}
@@ -273,3 +273,5 @@ def test_a_parked_message_is_decided_and_goes_on(strict_page: Page, ready_folder
         press(strict_page, "Go on")
         expect(strict_page.get_by_text("Why this brain")).to_be_visible(timeout=120_000)
         expect(strict_page.get_by_text("allowed by operator", exact=False).first).to_be_visible()
+        no_trouble(strict_page)
+        strict_page.goto("about:blank")  # before its console ends
