@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lancelot.brain.states import BrainState, BrainStatus
 from lancelot.errors import LancelotError
 from lancelot.files import Disk
 from lancelot.onboarding.pinned import PinnedLocalModel
@@ -92,6 +93,9 @@ class NoBrain:
     """A supervisor whose service is always there."""
 
     base_url = "http://127.0.0.1:9"
+
+    def status(self) -> BrainStatus:
+        return BrainStatus(BrainState.READY, 0.0)
 
     def start(self) -> None:
         return
