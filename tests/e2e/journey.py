@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from playwright.sync_api import ConsoleMessage, Page, Response, expect
+from playwright.sync_api import ConsoleMessage, Page, Response, TimeoutError, expect
 
 from tests.e2e.harness import Console
 
 INSTALL_MS = 300_000
+DRAWN = "[data-testid='stApp'][data-test-script-state='notRunning']"
 PROGRESS = re.compile(r"\d+(?:\.\d+)? of \d+(?:\.\d+)? MB|\d+ ?%")
 
 
@@ -67,10 +68,19 @@ def heading(page: Page, words: str) -> None:
 
 
 def recover(page: Page, name: str) -> None:
-    """Press one of the commands in the set-up page's recovery panel."""
+    """Press one of the commands in the set-up page's recovery panel.
+
+    A panel that was opened while the page was still being drawn may close once more: then it is opened again.
+    """
     button = page.get_by_role("button", name=name, exact=True)
-    if not button.is_visible():
-        page.get_by_text("Recovery: go back, repair, start over").click()
+    panel = page.get_by_text("Recovery: go back, repair, start over")
+    for _ in range(6):
+        page.wait_for_selector(DRAWN)
+        if not button.is_visible():
+            panel.click()
+        with suppress(TimeoutError):
+            button.wait_for(state="visible", timeout=5_000)
+            break
     button.click()
 
 
