@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from pydantic import SecretStr
 
 from lancelot.credentials import Credentials
+from lancelot.errors import LancelotError
 from lancelot.onboarding.proofs import Proofs
 from lancelot.onboarding.seams import LocalModel
 from lancelot.onboarding.snapshot import CommsClaim, CredentialsClaim, Flagship, ModelClaim, OnboardingSnapshot
@@ -81,7 +83,12 @@ class Facts:
         return self._credentials.candidates(snapshot.flagship.provider)[self._place(snapshot) or 0].key
 
     def settle(self, snapshot: OnboardingSnapshot) -> None:
-        """End what an exchange of keys left open: of two keys the one stays that the snapshot speaks of."""
+        """End what a killed change left open: of two keys, and of two models, the one counts that the snapshot speaks
+        of."""
+        agreed, claim = snapshot.consent, snapshot.model
+        if agreed is not None and claim is not None and agreed.model_id == claim.model_id != self._model.card().id:
+            with suppress(LancelotError):  # the lock file knows it no longer: the set-up asks again
+                self._model.choose(claim.model_id)
         for provider in self._credentials.unsettled():
             mine = snapshot.flagship is not None and snapshot.flagship.provider == provider
             self._credentials.settle(provider, newer=mine and self._place(snapshot) == 1)
