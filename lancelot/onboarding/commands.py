@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
 from pydantic import ValidationError
 
 from lancelot.credentials import Credentials
-from lancelot.errors import NotFound, StoreError
+from lancelot.errors import LancelotError, NotFound, StoreError
 from lancelot.onboarding.checks import Check
 from lancelot.onboarding.cooldown import remaining
 from lancelot.onboarding.exchange import KIND, Exchange
@@ -219,6 +220,9 @@ class Commands:
         with flow.keeper.changing():
             flow.workshop.stop()
             undone, names = flow.repairer.undo(repair_id, put_back={flow.keeper.store.path: self._restore})
+        if flow.snapshot.state is State.READY:
+            with suppress(LancelotError):  # the model of that time runs again; if it does not, its part says why
+                flow.deps.model.start()
         return Answer(Command.UNDO, True, f"{undone} is undone: {', '.join(names)} as before.")
 
     def restore(self, revision: int) -> Answer:

@@ -1,4 +1,4 @@
-"""A change of the local model that is killed between its two writes: what worked before goes on working."""
+"""A change of the local model that is killed, or taken back: what worked before goes on working."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from tests.onboarding.test_machine import finish
 
 
 class TwoTiers(FakeModel):
-    """Two models with the same weights; the choice is a real file."""
+    """Two models with the same weights; the choice is a real file, `serving` the model the service was started with."""
+
+    serving = ""
+
+    def start(self) -> None:
+        super().start()
+        self.serving = self.card().id
 
     def card(self) -> ModelCard:
         found = super().card()
@@ -50,3 +56,17 @@ def test_a_choice_that_is_being_installed_stays(tmp_path: Path) -> None:
     world.flow.submit("LOCAL_UTILITY_SETUP", {"consent": True, "model_id": "another"})
     world.boot()
     assert world.model.card().id == "another"
+
+
+def test_undo_of_a_reset_runs_the_model_of_that_time_again(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    finish(world)
+    old = world.model.serving
+    world.flow.command("RESET ONBOARDING", confirm=True)
+    world.go_to("LOCAL_UTILITY_SETUP", provider="openai")
+    world.flow.submit("LOCAL_UTILITY_SETUP", {"consent": True, "model_id": "another"})
+    finish(world)
+    assert world.model.serving == "another"
+    world.flow.command("UNDO")
+    assert world.flow.state is State.READY
+    assert world.model.card().id == world.model.serving == old
