@@ -127,7 +127,7 @@ class Attempts:
                 )
             need = self.brains.need_of(lane, journey)
             try:
-                reservation = self._budgets.reserve(lane, journey.context.key_id, *need)
+                reservation = self._budgets.reserve(lane, journey.context.key_id, need)
                 return lane, reservation, limited_to(self.brains.usual_output(lane), need, reservation.share)
             except BudgetSpent as problem:
                 breaker.gave_up()
@@ -142,7 +142,7 @@ class Attempts:
         """The limit (tokens) a budget would give an answer at this moment; None where none. Sets nothing aside."""
         need = self.brains.need(lane, chat, tokens_in, config.prices)
         try:
-            reservation = self._budgets.reserve(lane, key_id, *need)
+            reservation = self._budgets.reserve(lane, key_id, need)
         except BudgetSpent:
             return None
         reservation.release()

@@ -123,27 +123,19 @@ class BudgetKeeper:
             self._note("key " + key_id if key_id and _is_key(level, reason) else "total", level, reason, key_id)
         return BudgetView(level, reason, blocked, retry)
 
-    def reserve(
-        self,
-        lane: Lane,
-        key_id: str | None,
-        usd: Decimal | None,
-        tokens: int,
-        more_usd: Decimal | None = None,
-        more_tokens: int = 0,
-    ) -> Reservation:
+    def reserve(self, lane: Lane, key_id: str | None, need: Need) -> Reservation:
         """Set aside the most a call can cost.
 
         Args:
-            more_usd, more_tokens: what an answer without a limit of its own may come to beyond that. The reservation's
-                `share` tells how much of it there is room for; under 1 the answer must be given a limit.
+            need: what it can cost. The reservation's `share` tells how much of `need.more_…` there is room for; under 1
+                the answer must be given a limit.
 
         Raises:
             BudgetSpent: some limit could be passed; says which and when it renews.
         """
         if lane is Lane.LOCAL:
             return _Nothing()
-        now, need, share = self._clock(), Need(usd, tokens, more_usd, more_tokens), 1.0
+        now, share = self._clock(), 1.0
         with self._lock:
             purses = []
             for limit in self._limits(key_id, now):
@@ -151,7 +143,7 @@ class BudgetKeeper:
                     continue
                 purse = self._purse(limit)
                 share = min(share, granted(limit, purse, need))
-                what = passed(limit, purse, usd, tokens)
+                what = passed(limit, purse, need.usd, need.tokens)
                 if what is not None:
                     wait = (limit.until - now).total_seconds()
                     raise BudgetSpent(
@@ -266,15 +258,7 @@ class NoBudgets:
     def view(self, key_id: str | None) -> BudgetView:
         return BudgetView()
 
-    def reserve(
-        self,
-        lane: Lane,
-        key_id: str | None,
-        usd: Decimal | None,
-        tokens: int,
-        more_usd: Decimal | None = None,
-        more_tokens: int = 0,
-    ) -> Reservation:
+    def reserve(self, lane: Lane, key_id: str | None, need: Need) -> Reservation:
         return _Nothing()
 
     def take_steps(self) -> list[BudgetStep]:

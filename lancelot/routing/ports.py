@@ -13,6 +13,7 @@ from lancelot.redaction.finding import Mode
 from lancelot.redaction.redactor import Redacted, RedactedRequest
 from lancelot.routing.decision import BudgetView
 from lancelot.routing.lanes import Lane
+from lancelot.routing.limits import Need
 from lancelot.store.receipts import Receipt
 
 __all__ = ["Budgets", "ConfigSource", "LocalBrain", "Outcomes", "ReceiptSink", "Redacts", "Reservation"]
@@ -96,14 +97,6 @@ class Budgets(Protocol):
 
     def status(self) -> list[dict[str, Any]]: ...
 
-    def reserve(
-        self,
-        lane: Lane,
-        key_id: str | None,
-        usd: Decimal | None,
-        tokens: int,
-        more_usd: Decimal | None = ...,
-        more_tokens: int = ...,
-    ) -> Reservation:
+    def reserve(self, lane: Lane, key_id: str | None, need: Need) -> Reservation:
         """Raises BudgetSpent when the call could pass a limit."""
         ...

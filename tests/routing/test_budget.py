@@ -19,6 +19,7 @@ from lancelot.routing.context import RequestContext
 from lancelot.routing.decision import Level
 from lancelot.routing.features import Features
 from lancelot.routing.lanes import Lane
+from lancelot.routing.limits import Need
 from tests.fakes import FakeCall, FakeProvider, text_answer
 from tests.routing.fakes import FakeConfig, World, chat, make_config, world
 
@@ -54,37 +55,37 @@ def keeper(*, past: Past | None = None, clock: Clock | None = None, **budgets: A
 def test_without_limits_nothing_is_held_back() -> None:
     found = keeper()
     assert found.view("k").level is Level.NORMAL
-    found.reserve(Lane.DEEP, "k", Decimal(10**6), 10**9)
+    found.reserve(Lane.DEEP, "k", Need(Decimal(10**6), 10**9))
     assert found.banner() is None
 
 
 def test_a_reservation_counts_until_it_is_settled() -> None:
     found = keeper(total=Budget(daily_tokens=100))
-    first = found.reserve(Lane.FAST, None, None, 60)
+    first = found.reserve(Lane.FAST, None, Need(None, 60))
     with pytest.raises(BudgetSpent) as caught:
-        found.reserve(Lane.FAST, None, None, 60)
+        found.reserve(Lane.FAST, None, Need(None, 60))
     assert caught.value.retry_after == 12 * 3600
     first.settle(None, 10)
     first.settle(None, 10)
-    second = found.reserve(Lane.FAST, None, None, 60)
+    second = found.reserve(Lane.FAST, None, Need(None, 60))
     second.release()
     assert found.status()[0]["tokens"] == 10
 
 
 def test_unpriced_traffic_counts_against_tokens() -> None:
     found = keeper(total=Budget(daily_usd=Decimal(1), daily_tokens=100))
-    found.reserve(Lane.FAST, None, None, 80).settle(None, 80)
+    found.reserve(Lane.FAST, None, Need(None, 80)).settle(None, 80)
     assert found.view(None).level is Level.NARROW_DEEP
     with pytest.raises(BudgetSpent):
-        found.reserve(Lane.FAST, None, None, 30)
+        found.reserve(Lane.FAST, None, Need(None, 30))
 
 
 def test_the_local_lane_is_never_blocked() -> None:
     found = keeper(total=Budget(daily_usd=Decimal(0), daily_tokens=0))
-    found.reserve(Lane.LOCAL, None, Decimal(1), 10**6).settle(None, 10**6)
+    found.reserve(Lane.LOCAL, None, Need(Decimal(1), 10**6)).settle(None, 10**6)
     assert found.view(None).level is Level.SPENT
     with pytest.raises(BudgetSpent):
-        found.reserve(Lane.FAST, None, Decimal(1), 1)
+        found.reserve(Lane.FAST, None, Need(Decimal(1), 1))
 
 
 def test_the_dial_turns_and_each_turn_is_told_once() -> None:
@@ -93,7 +94,7 @@ def test_the_dial_turns_and_each_turn_is_told_once() -> None:
     levels = []
     for _ in range(20):
         levels.append(found.view(None).level)
-        found.reserve(Lane.DEEP, None, Decimal(5), 1).settle(Decimal(5), 1)
+        found.reserve(Lane.DEEP, None, Need(Decimal(5), 1)).settle(Decimal(5), 1)
     levels.append(found.view(None).level)
     assert sorted(set(levels)) == [Level.NORMAL, Level.NARROW_DEEP, Level.NO_DEEP, Level.NARROW_FAST, Level.SPENT]
     assert levels == sorted(levels)
@@ -107,7 +108,7 @@ def test_the_dial_turns_and_each_turn_is_told_once() -> None:
 def test_a_budget_spent_much_faster_than_the_clock_turns_the_dial_early() -> None:
     clock = Clock(NOON.replace(hour=3))
     found = keeper(total=Budget(daily_usd=Decimal(10)), clock=clock)
-    found.reserve(Lane.DEEP, None, Decimal(4), 1).settle(Decimal(4), 1)
+    found.reserve(Lane.DEEP, None, Need(Decimal(4), 1)).settle(Decimal(4), 1)
     view = found.view(None)
     assert view.level is Level.NARROW_DEEP
     assert "pace" in view.reason
@@ -119,22 +120,22 @@ def test_a_lane_and_a_key_have_purses_of_their_own() -> None:
     found = keeper(
         lanes={"deep": Budget(daily_usd=Decimal(1))}, keys={"k1": Budget(monthly_tokens=10)}, default_key=Budget()
     )
-    found.reserve(Lane.DEEP, "k2", Decimal(1), 5).settle(Decimal(1), 5)
+    found.reserve(Lane.DEEP, "k2", Need(Decimal(1), 5)).settle(Decimal(1), 5)
     assert Lane.DEEP in found.view("k2").blocked
-    found.reserve(Lane.FAST, "k2", Decimal(1), 5)
+    found.reserve(Lane.FAST, "k2", Need(Decimal(1), 5))
     with pytest.raises(BudgetSpent):
-        found.reserve(Lane.FAST, "k1", None, 11)
+        found.reserve(Lane.FAST, "k1", Need(None, 11))
 
 
 def test_a_new_day_renews_and_the_past_is_remembered() -> None:
     clock, past = Clock(), Past(tokens=90)
     found = keeper(total=Budget(daily_tokens=100), clock=clock, past=past)
     with pytest.raises(BudgetSpent):
-        found.reserve(Lane.FAST, None, None, 20)
+        found.reserve(Lane.FAST, None, Need(None, 20))
     assert past.asked[0] == (NOON.replace(hour=0), None, "fast")
     past.tokens = 0
     clock.now = NOON.replace(day=16)
-    found.reserve(Lane.FAST, None, None, 20)
+    found.reserve(Lane.FAST, None, Need(None, 20))
 
 
 @pytest.mark.anyio
@@ -276,13 +277,13 @@ async def test_a_callers_own_limit_is_left_as_it_is() -> None:
 
 def test_what_answers_may_come_to_leaves_room_for_others() -> None:
     found = keeper(total=Budget(daily_tokens=10_000))
-    shares = [found.reserve(Lane.FAST, None, None, 100, None, 4_000).share for _ in range(20)]
+    shares = [found.reserve(Lane.FAST, None, Need(None, 100, None, 4_000)).share for _ in range(20)]
     assert shares == sorted(shares, reverse=True)
     assert 0.5 < shares[0] < 1
     assert found.status()[0]["share"] == 0.2, "the dial sees what is set aside, not what may come"
-    found.reserve(Lane.FAST, None, None, 2_000)
+    found.reserve(Lane.FAST, None, Need(None, 2_000))
     with pytest.raises(BudgetSpent):
-        found.reserve(Lane.FAST, None, None, 6_000)
+        found.reserve(Lane.FAST, None, Need(None, 6_000))
 
 
 def test_texts_in_other_scripts_are_not_reckoned_too_small() -> None:
