@@ -7,6 +7,7 @@ raw request, in memory, on this machine; what leaves this module are numbers, na
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from lancelot.chat import ChatRequest
@@ -18,7 +19,7 @@ from lancelot.routing.policy import RoutingPolicy
 from lancelot.routing.rules import Looked, fired, rule_book
 from lancelot.routing.score import Score, score
 
-__all__ = ["assess", "assess_features"]
+__all__ = ["assess", "assess_features", "first_look", "with_score"]
 
 UNREADABLE = 0.5  # below this share of Latin letters the English risk rules cannot vouch for a text
 
@@ -68,39 +69,30 @@ def assess_features(
     config: RoutingPolicy | None = None,
 ) -> Assessment:
     """The same, of features counted already."""
+    first = first_look(
+        features, classification=classification, redactions=redactions, keep_local=keep_local, config=config
+    )
+    return with_score(first, features, signals=signals, priors=priors, flagged=flagged, config=config)
+
+
+def first_look(
+    features: Features,
+    *,
+    classification: Mapping[str, Any] | None = None,
+    redactions: Mapping[str, int] | None = None,
+    keep_local: bool = False,
+    config: RoutingPolicy | None = None,
+) -> Assessment:
+    """What must stay here, the risk and the abilities asked for: all that matters where the caller names the lane."""
     policy = config or RoutingPolicy()
     looked = Looked(features)
-    staying = _keep_local(features, looked, redactions or {}, keep_local, policy)
     risk, risk_reasons = _risk(features, looked, policy)
-    state = follow_up(features)
-    judged = score(
-        features,
-        signals=signals,
-        classification=classification,
-        priors=priors,
-        follow_up=state,
-        risk=risk,
-        config=policy,
-    )
-    reasons = [*judged.reasons]
-    under_bar = {judged.task, judged.task.split(".")[0]} & flagged
-    if under_bar:
-        reasons.append(f"the local model is under its exam bar for {', '.join(sorted(under_bar))}")
-    if classification and "skipped" in classification:
-        reasons.append(f"local classification skipped: {classification['skipped']}")
+    skipped = (classification or {}).get("skipped")
     return Assessment(
-        task=judged.task,
-        task_confidence=judged.task_confidence,
         risk=risk,
         risk_reasons=tuple(risk_reasons),
-        keep_local=tuple(staying),
-        complexity=judged.complexity,
-        deep_score=judged.deep,
-        known=judged.known,
-        follow_up=state,
-        signals=judged.signals,
-        operator_lane=_operator_lane(judged.task, features, policy),
-        local_can=not under_bar and _local_can(judged, features, policy),
+        keep_local=tuple(_keep_local(features, looked, redactions or {}, keep_local, policy)),
+        follow_up=follow_up(features),
         tools=features.tools,
         capabilities=Capabilities(
             tools=bool(features.tools),
@@ -110,7 +102,45 @@ def assess_features(
         ),
         classification=dict(classification or {}),
         features=features.to_dict(),
-        reasons=tuple(reasons),
+        reasons=() if skipped is None else (f"local classification skipped: {skipped}",),
+    )
+
+
+def with_score(
+    first: Assessment,
+    features: Features,
+    *,
+    signals: Mapping[str, Any] | None = None,
+    priors: Mapping[str, Prior] | None = None,
+    flagged: frozenset[str] = frozenset(),
+    config: RoutingPolicy | None = None,
+) -> Assessment:
+    """A first look completed: the kind of task, and how much the deep lane is needed. Its reasons come first."""
+    policy = config or RoutingPolicy()
+    judged = score(
+        features,
+        signals=signals,
+        classification=first.classification,
+        priors=priors,
+        follow_up=first.follow_up,
+        risk=first.risk,
+        config=policy,
+    )
+    reasons = [*judged.reasons]
+    under_bar = {judged.task, judged.task.split(".")[0]} & flagged
+    if under_bar:
+        reasons.append(f"the local model is under its exam bar for {', '.join(sorted(under_bar))}")
+    return replace(
+        first,
+        task=judged.task,
+        task_confidence=judged.task_confidence,
+        complexity=judged.complexity,
+        deep_score=judged.deep,
+        known=judged.known,
+        signals=judged.signals,
+        operator_lane=_operator_lane(judged.task, features, policy),
+        local_can=not under_bar and _local_can(judged, features, policy),
+        reasons=(*reasons, *first.reasons),
     )
 
 

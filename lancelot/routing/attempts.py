@@ -164,7 +164,7 @@ class Attempts:
 
     async def complete(self, journey: Journey, attempt: Attempt) -> Answer:
         """One whole answer, restored and judged (`attempt.data["signal"]`); its receipt is durable on return."""
-        attempt.began = time.perf_counter()
+        self.called(journey, attempt)
         beside = self._opinion.begin(journey, attempt)
         try:
             async with asyncio.timeout(journey.deadline.left() + 1.0):  # brains keep the deadline; the last resort
@@ -186,6 +186,12 @@ class Attempts:
         await self.finished(journey, attempt, verdict)
         return answer
 
+    def called(self, journey: Journey, attempt: Attempt) -> None:
+        """The call begins: what its receipt still lacks is worked out as soon as the answer is being waited for."""
+        attempt.began = time.perf_counter()
+        if journey.scored is not None:
+            asyncio.get_running_loop().call_soon(journey.complete_assessment)
+
     def arrived(self, attempt: Attempt, answer: Answer) -> None:
         """Take over what the answer says of itself."""
         attempt.provider_ms = milliseconds_since(attempt.began)
@@ -200,6 +206,7 @@ class Attempts:
 
         final: it has been handed on already, so nothing can follow (streams).
         """
+        journey.complete_assessment()
         self.brains.breakers[attempt.lane].succeeded()
         cut = attempt.limit is not None and verdict.signal == "truncated"
         if cut:  # by our own limit: another brain would be cut off as well, and the lane is not to blame

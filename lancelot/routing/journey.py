@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -72,6 +73,7 @@ class Journey:
     decision: Decision
     forced: Lane | None
     allowed: frozenset[Lane] | None
+    scored: Callable[[], Assessment] | None = None  # completes an assessment that could decide without a score
     redaction_ms: float = 0.0
     decision_ms: float = 0.0
     attempts: list[Attempt] = field(default_factory=list)
@@ -91,6 +93,17 @@ class Journey:
     def last(self) -> Attempt:
         """The newest attempt."""
         return self.attempts[-1]
+
+    def complete_assessment(self) -> None:
+        """Work out a score that was put off; its reasons come before those given so far."""
+        if self.scored is None:
+            return
+        before, self.assessment = self.assessment, self.scored()
+        self.scored = None
+        more = self.assessment.reasons[: len(self.assessment.reasons) - len(before.reasons)]
+        self.decision = replace(self.decision, reasons=(*more, *self.decision.reasons))
+        for attempt in self.attempts:
+            attempt.reasons[:0] = more
 
     def spent_usd(self) -> Decimal:
         """Known cost of all attempts so far."""

@@ -7,32 +7,63 @@ hundred of them. Looking for a few fixed strings first takes a microsecond and c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any, NamedTuple
 
-__all__ = ["Phrase", "literals"]
+__all__ = ["Phrase", "alternatives", "literals"]
 
 JOINED = 16  # strings a run of parts may become; a longer one is cut in two
 MOST = 64  # literals of one pattern; beyond that they are not worth the look
+_SIGN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[(|)]", re.S)  # an escape, a set, or what groups and divides
+_WHOLE = re.compile(r"\(\?[a-zA-Z]+\)|\\[1-9]|\(\?P=|\(\?\(")  # flags of a whole pattern, references
 LONG = 4  # characters from which a longer literal is no rarer
 
 
 class Phrase:
-    """A compiled pattern; `search` as a pattern's own, but quick where nothing can be found."""
+    """A compiled pattern; `search` tells what the pattern's own would, but is quick where nothing can be found.
 
-    __slots__ = ("_needs", "pattern")
+    Each of its alternatives is tried alone, and only where one of its own strings is; one that is tied to the
+    beginning is tried there.
+    """
+
+    __slots__ = ("_ways", "pattern")
 
     def __init__(self, pattern: str) -> None:
         self.pattern = re.compile(pattern)
-        self._needs = literals(pattern)
+        self._ways = tuple(map(_way, alternatives(pattern)))
 
     def search(self, text: str) -> re.Match[str] | None:
-        """The first match in a text, or None."""
-        for need in self._needs:
-            if need in text:
-                return self.pattern.search(text)
-        return None if self._needs else self.pattern.search(text)
+        """A match in a text, or None where there is none."""
+        for needs, find in self._ways:
+            for need in needs:
+                if need in text:
+                    found = find(text)
+                    if found is not None:
+                        return found
+                    break
+        return None
+
+
+def _way(pattern: str) -> tuple[tuple[str, ...], Callable[[str], re.Match[str] | None]]:
+    """The strings without which a pattern cannot match ("" where none are known), and how it is looked for."""
+    compiled = re.compile(pattern)
+    tied = pattern.startswith("^") and not compiled.flags & re.MULTILINE
+    return literals(pattern) or ("",), compiled.match if tied else compiled.search
+
+
+def alternatives(pattern: str) -> list[str]:
+    """The outermost alternatives of a pattern; one with flags of its own, or references, stays whole."""
+    if _WHOLE.search(pattern):
+        return [pattern]
+    found, depth, start = [], 0, 0
+    for part in _SIGN.finditer(pattern):
+        sign = part.group()
+        depth += (sign == "(") - (sign == ")")
+        if sign == "|" and depth == 0:
+            found.append(pattern[start : part.start()])
+            start = part.end()
+    return [*found, pattern[start:]]
 
 
 def literals(pattern: str) -> tuple[str, ...]:

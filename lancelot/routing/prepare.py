@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from lancelot.approvals import ApprovalQueue
@@ -21,7 +22,7 @@ from lancelot.errors import (
 )
 from lancelot.providers.base import Deadline
 from lancelot.redaction.redactor import RedactedRequest
-from lancelot.routing.assess import assess, assess_features
+from lancelot.routing.assess import assess, assess_features, first_look, with_score
 from lancelot.routing.assessment import Assessment
 from lancelot.routing.brains import Brains, classify
 from lancelot.routing.context import RequestContext
@@ -98,7 +99,7 @@ class Preparer:
         redacted = await self._redact(chat, context, policy)
         redaction_ms = milliseconds_since(began)
         begun = time.perf_counter()
-        assessment = await self._assess(chat, context, redacted, policy, forced)
+        assessment, scored = await self._assess(chat, context, redacted, policy, forced)
         allowed = None if context.lanes is None else frozenset(Lane(name) for name in context.lanes)
         decision = decide(
             assessment,
@@ -121,6 +122,7 @@ class Preparer:
             decision=decision,
             forced=forced,
             allowed=allowed,
+            scored=scored,
             redaction_ms=redaction_ms,
             decision_ms=milliseconds_since(begun),
         )
@@ -156,6 +158,7 @@ class Preparer:
 
     async def refuse(self, journey: Journey, refusal: Refusal) -> None:
         """Write the refusal's receipt and raise its error."""
+        journey.complete_assessment()
         await self._recorder.write(
             journey,
             Receipt(
@@ -206,11 +209,26 @@ class Preparer:
         redacted: RedactedRequest,
         policy: RoutingPolicy,
         forced: Lane | None,
-    ) -> Assessment:
-        """The assessment; the local model is asked only where its word could change the lane."""
+    ) -> tuple[Assessment, Callable[[], Assessment] | None]:
+        """The assessment, and what completes it; the local model is asked only where its word could change the lane.
+
+        Where the caller names the lane no score can change it: that is worked out for the receipt, during the call.
+        """
         features = Features.of(chat)
         priors = priors_of(self._outcomes.counts(), least=policy.thresholds.prior_min_history)
         flagged = self._flagged()
+        if forced is not None:
+            first = first_look(
+                features,
+                classification={"skipped": "the caller named the lane"},
+                redactions=redacted.counts,
+                keep_local=context.keep_local,
+                config=policy,
+            )
+            scored = partial(
+                with_score, first, features, signals=context.signals, priors=priors, flagged=flagged, config=policy
+            )
+            return (scored(), None) if policy.park else (first, scored)
 
         def look(classification: Mapping[str, Any]) -> Assessment:
             return assess_features(
@@ -224,15 +242,14 @@ class Preparer:
                 config=policy,
             )
 
-        if forced is not None:
-            return look({"skipped": "the caller named the lane"})
         if policy.classify_budget_ms > 0:
             first = look({"skipped": "the lane is certain without it"})
             if first.keep_local or first.risk == "high" or first.task != "unknown" or first.follow_up is not None:
-                return first
+                return first, None
         shown = chat if self._brains.sees_raw() else redacted.chat
         text = shown.last_user_text()[:CLASSIFIED]
-        return look(await classify(self._brains.local, text, policy.classify_budget_ms, self._brains.patience))
+        told = await classify(self._brains.local, text, policy.classify_budget_ms, self._brains.patience)
+        return look(told), None
 
 
 def refusal_error(refusal: Refusal, request_id: str) -> LancelotError:

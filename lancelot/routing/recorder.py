@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lancelot.chat import Usage
@@ -28,6 +30,7 @@ class Recorder:
     def __init__(self, sink: ReceiptSink) -> None:
         self._sink = sink
         self._waiting: deque[Receipt] = deque(maxlen=KEPT)
+        self._under_way = 0
         self.problem: StoreError | None = None
 
     async def ready(self) -> None:
@@ -56,15 +59,26 @@ class Recorder:
             await self._sink.awrite(late)
             self._waiting.popleft()
 
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """A request is under way inside. One that is alone writes its receipt itself where the disk is quick."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
     async def attempt(self, journey: Journey, attempt: Attempt) -> None:
         """Write an attempt's receipt; a failure becomes the journey's warning. Runs to its end also when cancelled."""
         if attempt.recorded:
             return
         attempt.recorded = True
+        journey.complete_assessment()
         await self.write(journey, receipt_of(journey, attempt))
 
     async def blocked(self, journey: Journey, problem: LancelotError) -> None:
         """Write that a decided request could not be begun after all."""
+        journey.complete_assessment()
         await self.write(
             journey,
             Receipt(
@@ -79,6 +93,12 @@ class Recorder:
 
     async def write(self, journey: Journey | None, receipt: Receipt) -> None:
         """Write any receipt, shielded from the caller's cancellation."""
+        if self._under_way == 1 and getattr(self._sink, "quick", False):
+            try:
+                self._sink.write(receipt)  # type: ignore[attr-defined]  # nobody else could have used the time
+            except StoreError as problem:
+                self._missed(journey, receipt, problem)
+            return
         task = asyncio.ensure_future(self._write(journey, receipt))
         try:
             await asyncio.shield(task)
@@ -90,10 +110,13 @@ class Recorder:
         try:
             await self._sink.awrite(receipt)
         except StoreError as problem:
-            self.problem = problem
-            self._waiting.append(receipt)
-            if journey is not None:
-                journey.warning = MISSING
+            self._missed(journey, receipt, problem)
+
+    def _missed(self, journey: Journey | None, receipt: Receipt, problem: StoreError) -> None:
+        self.problem = problem
+        self._waiting.append(receipt)
+        if journey is not None:
+            journey.warning = MISSING
 
 
 def receipt_of(journey: Journey, attempt: Attempt) -> Receipt:

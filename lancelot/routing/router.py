@@ -85,7 +85,11 @@ class ModelRouter:
             StoreError: receipts cannot be written; nothing was paid for.
             ApprovalNeeded, BudgetSpent, Forbidden, NotReady, LocalModelError, ProviderError: as they say.
         """
-        journey = await self._preparer.prepare(_chat(request), context or RequestContext())
+        with self.recorder.request():
+            return await self._answered(_chat(request), context or RequestContext())
+
+    async def _answered(self, chat: ChatRequest, context: RequestContext) -> RoutedResponse:
+        journey = await self._preparer.prepare(chat, context)
         self._attempts.complaint(journey)
         kept: tuple[Attempt, Answer] | None = None
         while True:

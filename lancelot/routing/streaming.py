@@ -6,7 +6,6 @@ The receipt is durable before the last chunk is handed on, and also when the cal
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import suppress
 from decimal import Decimal
@@ -125,35 +124,36 @@ class RoutedStream:
 
 async def pieces(preparer: Preparer, attempts: Attempts, chat: ChatRequest, context: RequestContext) -> Pieces:
     """First the journey (lane and receipt id are known, content is on its way), then the chunks."""
-    journey = await preparer.prepare(chat, context)
-    attempts.complaint(journey)
-    while True:
-        attempt = await attempts.begin(journey)
-        attempt.began = time.perf_counter()
-        run = _Run(journey, attempt, attempts)
-        try:
-            problem = await run.open()
-            if problem is not None:
-                raise problem
-            yield journey
-            async for chunk in run.rest():
-                yield chunk
-            return
-        except _Unsatisfied:
-            if journey.upcoming is not None:
-                continue
-            yield journey  # nothing better to be had: what there is, is the answer
-            for chunk in run.held:
-                yield chunk
-            return
-        except LancelotError:
-            if journey.upcoming is None:
+    with attempts.recorder.request():
+        journey = await preparer.prepare(chat, context)
+        attempts.complaint(journey)
+        while True:
+            attempt = await attempts.begin(journey)
+            attempts.called(journey, attempt)
+            run = _Run(journey, attempt, attempts)
+            try:
+                problem = await run.open()
+                if problem is not None:
+                    raise problem
+                yield journey
+                async for chunk in run.rest():
+                    yield chunk
+                return
+            except _Unsatisfied:
+                if journey.upcoming is not None:
+                    continue
+                yield journey  # nothing better to be had: what there is, is the answer
+                for chunk in run.held:
+                    yield chunk
+                return
+            except LancelotError:
+                if journey.upcoming is None:
+                    raise
+            except (asyncio.CancelledError, GeneratorExit):
+                await attempts.cancelled(journey, attempt)
                 raise
-        except (asyncio.CancelledError, GeneratorExit):
-            await attempts.cancelled(journey, attempt)
-            raise
-        finally:
-            await run.close()
+            finally:
+                await run.close()
 
 
 class _Unsatisfied(Exception):

@@ -56,6 +56,10 @@ class UtilityTasks:
         Raises:
             NotFound: no such task. BadInput: a field is missing or wrong. LocalModelError: the model does not answer.
         """
+        with self._recorder.request():
+            return await self._run(task, payload, context)
+
+    async def _run(self, task: str, payload: dict[str, Any], context: RequestContext) -> dict[str, Any]:
         if task not in TASKS:
             raise NotFound("There is no such utility task.", hint=f"Tasks are {', '.join(TASKS)}.")
         text = payload.get("text")

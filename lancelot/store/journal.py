@@ -27,6 +27,7 @@ __all__ = ["Entry", "Journal", "JournalFile"]
 SEAL_AT = 10_000  # lines in a segment
 HEAD_SYNC_S = 1.0
 PROBE_BYTES = 65_536
+QUICK_S = 0.0005  # a commit so short costs less than handing it to another thread
 
 
 class Entry(NamedTuple):
@@ -93,6 +94,7 @@ class Journal:
         self._problem: StoreError | None = None
         self._head_synced = 0.0
         self._fsyncs = 0
+        self._usual_s = 10 * QUICK_S  # of a commit, newer ones weighing more
         try:
             folder.mkdir(parents=True, exist_ok=True)
             head_path = folder.parent / "journal.head"
@@ -122,6 +124,11 @@ class Journal:
     def fsyncs(self) -> int:
         """How many times the journal has been fsynced since it was opened (for figures and tests)."""
         return self._fsyncs
+
+    @property
+    def quick(self) -> bool:
+        """Whether the last dozen commits took less than half a millisecond; one slow one is remembered as long."""
+        return self._usual_s < QUICK_S
 
     @property
     def problem(self) -> StoreError | None:
@@ -223,8 +230,10 @@ class Journal:
         lines.append(b"")
         content = b"\n".join(lines)
         self._broken = True  # until the group is durable
+        began = time.perf_counter()
         self._file.write(content)
         self._file.sync()
+        self._usual_s += (time.perf_counter() - began - self._usual_s) / 4
         self._fsyncs += 1
         self._broken = False
         self._problem = None

@@ -113,6 +113,11 @@ class ReceiptStore:
         await self.journal.append_async(encode(receipt), receipt)
         return receipt
 
+    @property
+    def quick(self) -> bool:
+        """Whether `write` takes less time than handing over to another thread does (see `Journal.quick`)."""
+        return self.journal.quick
+
     def write_many(self, receipts: Sequence[Receipt]) -> None:
         """Keep a backlog (imports, demonstrations) with few fsyncs; all durable when this returns."""
         for start in range(0, len(receipts), BATCH):

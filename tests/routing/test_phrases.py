@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lancelot.routing.cues import read_cues
-from lancelot.routing.phrases import Phrase, literals
+from lancelot.routing.phrases import Phrase, alternatives, literals
 from lancelot.routing.rules import rule_book
 
 RULES = (*rule_book().keep_local, *rule_book().risk)
@@ -37,6 +37,29 @@ def test_the_strings_no_match_can_do_without(pattern: str, needed: set[str]) -> 
     found = set(literals(pattern))
     assert all(any(one in other for other in needed) for one in found)
     assert bool(found) is bool(needed)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        (r"a|b", ["a", "b"]),
+        (r"(?:a|b)c", ["(?:a|b)c"]),
+        (r"\bx(?:a|b)[|)(]\||^y\)|[]|]z", [r"\bx(?:a|b)[|)(]\|", r"^y\)", "[]|]z"]),
+        (r"(?i)a|b", ["(?i)a|b"]),
+        (r"(a|b)\1|c", [r"(a|b)\1|c"]),
+        (r"(?<!a|b)c|(?=d|e)f", ["(?<!a|b)c", "(?=d|e)f"]),
+        ("", [""]),
+    ],
+)
+def test_outermost_alternatives(pattern: str, parts: list[str]) -> None:
+    assert alternatives(pattern) == parts
+
+
+def test_an_alternative_tied_to_the_beginning_is_looked_for_there() -> None:
+    phrase = Phrase(r"^\W*write to\b|\bhelp me\b")
+    assert phrase.search("- write to them") is not None
+    assert phrase.search("do write to them") is None
+    assert phrase.search("do help me write to them") is not None
 
 
 def test_most_rules_are_left_alone_by_a_look_at_a_few_strings() -> None:
