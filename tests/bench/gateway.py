@@ -181,8 +181,9 @@ def run(*, alone: int = 200, many: int = 600, page: bool = False, peer: list[str
                     table[f"gateway, {row}"] = found = measure(
                         f"{console.url}/v1", console.token(), model, alone=calls[0], many=calls[1]
                     )
-                if local:
-                    found["engine"] = {"p50_ms": engine_ms(folder, calls[0]), "share": classified(console, calls[1])}
+                    if local:  # still beside the open page
+                        share = classified(console, calls[1])
+                        found["engine"] = {"p50_ms": engine_ms(folder, calls[0]), "share": share}
         if peer:
             table["peer"] = measure(peer[0], peer[1], peer[2], alone=alone, many=many)
     return table
