@@ -62,6 +62,7 @@ FLOORS = {
     "lancelot.services": 7,
     "lancelot.api": 8,
     "lancelot.cli": 8,
+    "lancelot.__main__": 8,
     "console.session": 8,
     "console.widgets": 8,
     "console.charts": 8,

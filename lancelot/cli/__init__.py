@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -18,6 +20,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lancelot {version('lancelot')}")
+        raise typer.Exit
+
+
+@app.callback()
+def lancelot(
+    shown: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Nothing of its own: options before a command."""
+
+
 for part in (system, onboarding, asking, model, receipts, usage, keys, recovery, flagship, maintenance, demo):
     part.register(app)
 

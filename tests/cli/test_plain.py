@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -29,6 +30,16 @@ def commands(group: click.Command, words: tuple[str, ...] = ()) -> Iterator[tupl
 
 
 EVERY = list(commands(typer.main.get_command(app)))
+
+
+def test_version() -> None:
+    shown = CliRunner().invoke(app, ["--version"])
+    assert (shown.exit_code, shown.output) == (0, f"lancelot {version('lancelot')}\n")
+
+
+def test_the_package_itself_is_a_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "lancelot", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("lancelot ")
 
 
 @pytest.mark.parametrize(("words", "is_group"), EVERY, ids=[" ".join(words) or "lancelot" for words, _ in EVERY])
