@@ -36,6 +36,7 @@ __all__ = ["FORMAT", "backup", "restore"]
 FORMAT = 1
 MANIFEST = "manifest.json"
 LEFT_OUT_FOLDERS = {"models", "logs", "run", "tmp", "demo", "repairs"}  # repairs/ holds copies of keys
+CHOSEN_MODEL = "models/chosen.json"  # which model is meant; the weights themselves stay out
 SECRETS = ("credentials.json", "token")
 SEALED = "keys.sealed"
 CONFIG = "config"
@@ -185,7 +186,8 @@ def _write(
 def _files(data_dir: Path) -> Iterator[Path]:
     for path in sorted(data_dir.rglob("*")):
         inside = path.relative_to(data_dir)
-        if inside.parts[0] in LEFT_OUT_FOLDERS or any(part.startswith(".") for part in inside.parts):
+        left_out = inside.parts[0] in LEFT_OUT_FOLDERS and inside.as_posix() != CHOSEN_MODEL
+        if left_out or any(part.startswith(".") for part in inside.parts):
             continue
         if not path.is_file() or path.is_symlink() or path.suffix in (".lock", ".tmp"):
             continue

@@ -19,6 +19,7 @@ from lancelot.store.ledger import ReceiptStore
 from lancelot.store.receipts import Receipt
 from lancelot.store.tables import Exams
 from lancelot.store.usage import UsageQueries
+from local_models.tier import choice_file
 
 
 @pytest.fixture
@@ -55,6 +56,15 @@ def test_everything_comes_back(installation: Path, tmp_path: Path) -> None:
     assert store.verify(full=True).ok
     store.close()
     assert (tmp_path / "new" / "onboarding" / "onboarding.json").read_text() == '{"state": "READY"}'
+
+
+def test_the_choice_of_the_local_model_comes_back_without_its_weights(installation: Path, tmp_path: Path) -> None:
+    content = b'{"model_id": "a-larger-one", "at": "2026-11-27T03:00:00+00:00"}'
+    choice_file(installation / "models").write_bytes(content)
+    backup(installation, tmp_path / "b.tar.gz")
+    restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    assert choice_file(tmp_path / "new" / "models").read_bytes() == content
+    assert not (tmp_path / "new" / "models" / "weights.gguf").exists()
 
 
 def test_models_logs_and_secrets_stay_out(installation: Path, tmp_path: Path) -> None:
