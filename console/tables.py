@@ -16,9 +16,10 @@ from console.session import linked
 
 __all__ = ["Kind", "chart_with_table", "show_table"]
 
-Kind = Literal["usd", "count", "ms", "share", "time", "day", "receipt", "text"]
+Kind = Literal["usd", "count", "ms", "share", "time", "day", "receipt", "text", "word"]
 RECEIPTS = "/receipts"
 ROWS_SHOWN = 10
+WORD_WIDTH = 84  # pixels; "unknown" and "cancelled" fit
 
 
 def show_table(
@@ -34,7 +35,8 @@ def show_table(
 
     Args:
         table: money as Decimal, text or float; times with their zone.
-        kinds: what a column holds: usd, count, ms, share (0 to 1), time, day, receipt (an id, becomes a deep link).
+        kinds: what a column holds: usd, count, ms, share (0 to 1), time, day, receipt (an id, becomes a deep link),
+            word (one of a few short ones, shown whole).
         key: needed where the table can be selected or the page draws two of the same.
         missing: shown where a value is None.
     """
@@ -99,6 +101,8 @@ def _column(column: pd.Series[Any], kind: Kind) -> Any:
         return config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", help="In this browser's time zone")
     if kind == "day":
         return config.DatetimeColumn(format="YYYY-MM-DD", timezone="UTC", help="UTC")
+    if kind == "word":
+        return config.TextColumn(width=WORD_WIDTH)
     if kind == "receipt":
         return config.LinkColumn(display_text=r"id=(.{8})", help="Opens the receipt")
     return None

@@ -68,6 +68,7 @@ class Counters:
     tokens_evaluated: int = 0
     tokens_from_cache: int = 0
     tokens_generated: int = 0
+    engine_seconds: float = 0.0  # of all requests; those of shared passes count for each
 
 
 class Batcher:
@@ -343,6 +344,7 @@ class Batcher:
         spent = time.monotonic() - running.started
         self._seconds_each = 0.9 * self._seconds_each + 0.1 * spent
         job.ticket.timing.engine_ms = spent * 1000
+        self.counters.engine_seconds += spent
         self.counters.tokens_generated += job.ticket.timing.output_tokens
         self.counters.tokens_from_cache += job.ticket.timing.cached_tokens
         self._count_end(job, problem)

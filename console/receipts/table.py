@@ -11,6 +11,8 @@ __all__ = ["KINDS", "as_table", "what"]
 
 KINDS: dict[str, Kind] = {
     "Time": "time",
+    "Status": "word",
+    "Risk": "word",
     "Cost, USD": "usd",
     "Tokens in": "count",
     "Tokens out": "count",

@@ -77,6 +77,16 @@ def test_all_sequences_come_back() -> None:
     assert all(not tokens for tokens in decoder.held.values())
 
 
+def test_the_engines_own_time_is_added_up() -> None:
+    batcher = Batcher(FakeDecoder(sequences=8))
+    tickets = [submit(batcher, answer=3) for _ in range(5)]
+    run(batcher)
+    assert all(ticket.result(0) for ticket in tickets)
+    added = sum(ticket.timing.engine_ms for ticket in tickets) / 1000
+    assert batcher.counters.engine_seconds == pytest.approx(added)
+    assert added > 0
+
+
 def test_one_callers_flood_does_not_hold_up_another() -> None:
     batcher = Batcher(FakeDecoder(sequences=6))
     flood = [submit(batcher, answer=5, caller="flood") for _ in range(40)]

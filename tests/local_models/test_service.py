@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from local_models.errors import BadTask, BadWeights, Busy
 from local_models.service import LONGEST_BODY, main
@@ -178,7 +179,10 @@ def test_metrics_are_prometheus_lines() -> None:
         told = httpx.get(f"{ready(url)}/metrics").text
     assert 'lancelot_local_model_up{state="ready"} 1' in told
     assert 'lancelot_local_model_waiting{context="tasks"} 0' in told
-    assert all(line.rsplit(" ", 1)[1].isdigit() for line in told.splitlines())
+    samples = [one for family in text_string_to_metric_families(told) for one in family.samples]
+    assert len(samples) == len(told.splitlines())
+    assert all(one.value >= 0 for one in samples)
+    assert "lancelot_local_model_engine_seconds_total" in {one.name for one in samples}
 
 
 def test_no_text_is_logged(caplog: pytest.LogCaptureFixture) -> None:
