@@ -67,6 +67,8 @@ def test_a_server_a_key_another_key_and_back(strict_page: Page, console: Console
     try_key(page, SECOND)
     expect(page.get_by_text("-key: ••••aaaa")).to_be_visible()
     press(page, "Put in force")
+    # the trial shows the new key's end, too: it is in force when there is nothing left to put in force
+    expect(page.get_by_role("button", name="Put in force")).to_have_count(0)
     expect(page.get_by_text("••••bbbb").first).to_be_visible()
     assert answered_with(console, provider) == SECOND
     page.goto("about:blank")
