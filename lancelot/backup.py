@@ -30,13 +30,14 @@ from lancelot.sealed_keys import seal, unseal
 from lancelot.store.chain import verify
 from lancelot.store.ledger import ReceiptStore
 from lancelot.store.lines import read_lines
+from local_models.tier import choice_file
 
 __all__ = ["FORMAT", "backup", "restore"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 LEFT_OUT_FOLDERS = {"models", "logs", "run", "tmp", "demo", "repairs"}  # repairs/ holds copies of keys
-CHOSEN_MODEL = "models/chosen.json"  # which model is meant; the weights themselves stay out
+CHOSEN_MODEL = choice_file(Path("models")).as_posix()  # which model is meant; the weights themselves stay out
 SECRETS = ("credentials.json", "token")
 SEALED = "keys.sealed"
 CONFIG = "config"

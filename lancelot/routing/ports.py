@@ -49,7 +49,14 @@ class LocalBrain(Protocol):
 
 
 class ReceiptSink(Protocol):
-    """`store.ReceiptStore`; durable when `awrite` returns."""
+    """`store.ReceiptStore`; durable when `write` or `awrite` returns."""
+
+    @property
+    def quick(self) -> bool:
+        """Whether `write` takes less time than handing over to another thread does."""
+        ...
+
+    def write(self, receipt: Receipt) -> Any: ...
 
     async def awrite(self, receipt: Receipt) -> Any: ...
 

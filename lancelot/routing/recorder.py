@@ -93,9 +93,9 @@ class Recorder:
 
     async def write(self, journey: Journey | None, receipt: Receipt) -> None:
         """Write any receipt, shielded from the caller's cancellation."""
-        if self._under_way == 1 and getattr(self._sink, "quick", False):
+        if self._under_way == 1 and self._sink.quick:
             try:
-                self._sink.write(receipt)  # type: ignore[attr-defined]  # nobody else could have used the time
+                self._sink.write(receipt)  # nobody else could have used the time
             except StoreError as problem:
                 self._missed(journey, receipt, problem)
             return

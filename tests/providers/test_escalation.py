@@ -27,10 +27,15 @@ NAMES = ["openai", "anthropic", "gemini"]
 class Receipts:
     """Keeps the receipts of attempts."""
 
+    quick = False
+
     def __init__(self) -> None:
         self.written: list[Receipt] = []
 
     async def awrite(self, receipt: Receipt) -> None:
+        self.write(receipt)
+
+    def write(self, receipt: Receipt) -> None:
         if receipt.kind == "attempt":
             self.written.append(receipt)
 

@@ -64,14 +64,23 @@ class FakeBrain:
 class FakeReceipts:
     """Keeps receipts in a list; `broken` makes writing fail as on a full disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quick: bool = False) -> None:
         self.written: list[Receipt] = []
+        self.in_loop = 0  # written without another thread
+        self.quick = quick
         self.broken = False
         self.slow_s = 0.0
+
+    def write(self, receipt: Receipt) -> None:
+        self._keep(receipt)
+        self.in_loop += 1
 
     async def awrite(self, receipt: Receipt) -> None:
         if self.slow_s:
             await asyncio.sleep(self.slow_s)
+        self._keep(receipt)
+
+    def _keep(self, receipt: Receipt) -> None:
         if self.broken:
             raise DiskFull()
         self.written.append(receipt.model_copy(deep=True))

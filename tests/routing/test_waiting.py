@@ -9,33 +9,16 @@ from typing import Any
 import pytest
 
 from lancelot.chat import ChatRequest, parse_chat
-from lancelot.errors import DiskFull
 from lancelot.routing import prepare
 from lancelot.routing.assess import assess, first_look, with_score
 from lancelot.routing.features import Features
 from lancelot.store.journal import QUICK_S, Journal
-from lancelot.store.receipts import Receipt
 from tests.fakes import FakeProvider
 from tests.routing.fakes import FakeReceipts, chat, world
 
 pytestmark = pytest.mark.anyio
 PROOF = "Prove that there are infinitely many primes, and explain each step of the proof."
 PARK = [{"name": "wires", "reason": "moves money", "tools": ["transfer_*"]}]
-
-
-class QuickReceipts(FakeReceipts):
-    """A sink whose own `write` is quick; counts who used it."""
-
-    def __init__(self, *, quick: bool = True) -> None:
-        super().__init__()
-        self.quick = quick
-        self.in_loop = 0
-
-    def write(self, receipt: Receipt) -> None:
-        if self.broken:
-            raise DiskFull()
-        self.in_loop += 1
-        self.written.append(receipt.model_copy(deep=True))
 
 
 class Scores:
@@ -115,14 +98,14 @@ async def test_the_two_halves_are_the_whole() -> None:
 
 async def test_a_lone_request_writes_its_own_receipt_where_the_disk_is_quick() -> None:
     for quick, in_loop in ((True, 1), (False, 0)):
-        here, receipts = world("ok"), QuickReceipts(quick=quick)
+        here, receipts = world("ok"), FakeReceipts(quick=quick)
         here.router.recorder._sink = receipts
         await here.router.handle(chat(model="lancelot-fast"))
         assert (receipts.in_loop, len(receipts.attempts)) == (in_loop, 1)
 
 
 async def test_with_others_under_way_the_loop_is_not_held_up() -> None:
-    here, receipts = world("ok"), QuickReceipts()
+    here, receipts = world("ok"), FakeReceipts(quick=True)
     here.provider._delay_s = 0.02
     here.router.recorder._sink = receipts
     await asyncio.gather(*(here.router.handle(chat(model="lancelot-fast")) for _ in range(3)))
@@ -131,7 +114,7 @@ async def test_with_others_under_way_the_loop_is_not_held_up() -> None:
 
 
 async def test_a_receipt_it_cannot_write_itself_is_a_warning_all_the_same() -> None:
-    here, receipts = world("ok"), QuickReceipts()
+    here, receipts = world("ok"), FakeReceipts(quick=True)
     here.router.recorder._sink = receipts
     receipts.broken = True
     answered = await here.router.handle(chat(model="lancelot-fast"))
