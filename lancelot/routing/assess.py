@@ -69,16 +69,21 @@ def assess_features(
     config: RoutingPolicy | None = None,
 ) -> Assessment:
     """The same, of features counted already."""
-    first = first_look(
-        features, classification=classification, redactions=redactions, keep_local=keep_local, config=config
+    first = first_look(features, redactions=redactions, keep_local=keep_local, config=config)
+    return with_score(
+        first,
+        features,
+        signals=signals,
+        classification=classification,
+        priors=priors,
+        flagged=flagged,
+        config=config,
     )
-    return with_score(first, features, signals=signals, priors=priors, flagged=flagged, config=config)
 
 
 def first_look(
     features: Features,
     *,
-    classification: Mapping[str, Any] | None = None,
     redactions: Mapping[str, int] | None = None,
     keep_local: bool = False,
     config: RoutingPolicy | None = None,
@@ -87,7 +92,6 @@ def first_look(
     policy = config or RoutingPolicy()
     looked = Looked(features)
     risk, risk_reasons = _risk(features, looked, policy)
-    skipped = (classification or {}).get("skipped")
     return Assessment(
         risk=risk,
         risk_reasons=tuple(risk_reasons),
@@ -100,9 +104,7 @@ def first_look(
             structured=features.structured,
             context_tokens=features.context_tokens,
         ),
-        classification=dict(classification or {}),
         features=features.to_dict(),
-        reasons=() if skipped is None else (f"local classification skipped: {skipped}",),
     )
 
 
@@ -111,16 +113,17 @@ def with_score(
     features: Features,
     *,
     signals: Mapping[str, Any] | None = None,
+    classification: Mapping[str, Any] | None = None,
     priors: Mapping[str, Prior] | None = None,
     flagged: frozenset[str] = frozenset(),
     config: RoutingPolicy | None = None,
 ) -> Assessment:
-    """A first look completed: the kind of task, and how much the deep lane is needed. Its reasons come first."""
+    """A first look completed: the kind of task, and how much the deep lane is needed."""
     policy = config or RoutingPolicy()
     judged = score(
         features,
         signals=signals,
-        classification=first.classification,
+        classification=classification,
         priors=priors,
         follow_up=first.follow_up,
         risk=first.risk,
@@ -130,6 +133,8 @@ def with_score(
     under_bar = {judged.task, judged.task.split(".")[0]} & flagged
     if under_bar:
         reasons.append(f"the local model is under its exam bar for {', '.join(sorted(under_bar))}")
+    if classification and "skipped" in classification:
+        reasons.append(f"local classification skipped: {classification['skipped']}")
     return replace(
         first,
         task=judged.task,
@@ -140,7 +145,8 @@ def with_score(
         signals=judged.signals,
         operator_lane=_operator_lane(judged.task, features, policy),
         local_can=not under_bar and _local_can(judged, features, policy),
-        reasons=(*reasons, *first.reasons),
+        classification=dict(classification or {}),
+        reasons=tuple(reasons),
     )
 
 

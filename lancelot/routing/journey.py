@@ -98,9 +98,8 @@ class Journey:
         """Work out a score that was put off; its reasons come before those given so far."""
         if self.scored is None:
             return
-        before, self.assessment = self.assessment, self.scored()
-        self.scored = None
-        more = self.assessment.reasons[: len(self.assessment.reasons) - len(before.reasons)]
+        self.assessment, self.scored = self.scored(), None
+        more = self.assessment.reasons
         self.decision = replace(self.decision, reasons=(*more, *self.decision.reasons))
         for attempt in self.attempts:
             attempt.reasons[:0] = more

@@ -22,7 +22,7 @@ from lancelot.errors import (
 )
 from lancelot.providers.base import Deadline
 from lancelot.redaction.redactor import RedactedRequest
-from lancelot.routing.assess import assess, assess_features, first_look, with_score
+from lancelot.routing.assess import assess, first_look, with_score
 from lancelot.routing.assessment import Assessment
 from lancelot.routing.brains import Brains, classify
 from lancelot.routing.context import RequestContext
@@ -217,35 +217,26 @@ class Preparer:
         features = Features.of(chat)
         priors = priors_of(self._outcomes.counts(), least=policy.thresholds.prior_min_history)
         flagged = self._flagged()
-        if forced is not None:
-            first = first_look(
-                features,
-                classification={"skipped": "the caller named the lane"},
-                redactions=redacted.counts,
-                keep_local=context.keep_local,
-                config=policy,
-            )
-            scored = partial(
-                with_score, first, features, signals=context.signals, priors=priors, flagged=flagged, config=policy
-            )
-            return (scored(), None) if policy.park else (first, scored)
+        first = first_look(features, redactions=redacted.counts, keep_local=context.keep_local, config=policy)
 
         def look(classification: Mapping[str, Any]) -> Assessment:
-            return assess_features(
+            return with_score(
+                first,
                 features,
                 signals=context.signals,
                 classification=classification,
-                redactions=redacted.counts,
                 priors=priors,
-                keep_local=context.keep_local,
                 flagged=flagged,
                 config=policy,
             )
 
+        if forced is not None:
+            scored = partial(look, {"skipped": "the caller named the lane"})
+            return (scored(), None) if policy.park else (first, scored)
         if policy.classify_budget_ms > 0:
-            first = look({"skipped": "the lane is certain without it"})
-            if first.keep_local or first.risk == "high" or first.task != "unknown" or first.follow_up is not None:
-                return first, None
+            certain = look({"skipped": "the lane is certain without it"})
+            if first.keep_local or first.risk == "high" or certain.task != "unknown" or first.follow_up is not None:
+                return certain, None
         shown = chat if self._brains.sees_raw() else redacted.chat
         text = shown.last_user_text()[:CLASSIFIED]
         told = await classify(self._brains.local, text, policy.classify_budget_ms, self._brains.patience)

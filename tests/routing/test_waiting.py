@@ -87,7 +87,7 @@ async def test_the_two_halves_are_the_whole() -> None:
     for text in (PROOF, "hi", "Pay invoice 4711 now.", "Do not send this out: my diary."):
         features = Features.of_text(text)
         whole = assess(chat_request(text), classification={"skipped": "turned off"})
-        halves = with_score(first_look(features, classification={"skipped": "turned off"}), features)
+        halves = with_score(first_look(features), features, classification={"skipped": "turned off"})
         # a request is counted with its frame, a bare text without
         frame = {"features", "capabilities"}
         assert {k: v for k, v in halves.to_dict().items() if k not in frame} == {
