@@ -5,14 +5,37 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
 
 from tests.e2e.harness import CHROMIUM, CHROMIUM_ARGS, PROJECT, Console, running_console
-from tests.e2e.journey import no_complaints
+from tests.e2e.journey import DRAWN, no_complaints
 from tests.ready import provisioned_folder
+
+
+STANDS_STILL_MS = 10_000
+
+
+@pytest.fixture(autouse=True)
+def calm_clicks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every click waits, as a person does, until the page has been drawn.
+
+    While Streamlit draws, things move up and down; a button that moves between the mouse's down and up is not pressed,
+    and Playwright does not notice. A page that is busy for long is clicked all the same.
+    """
+    at_once = Locator.click
+
+    def click(self: Locator, **kwargs: Any) -> None:
+        if self.page.get_by_test_id("stApp").count():
+            with suppress(TimeoutError):
+                self.page.wait_for_selector(DRAWN, timeout=STANDS_STILL_MS)
+        at_once(self, **kwargs)
+
+    monkeypatch.setattr(Locator, "click", click)
 
 
 @pytest.fixture
