@@ -10,65 +10,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from local_models.errors import EngineFailed, ModelError
-from local_models.llama import CacheFull, Logits, Slot, Weights
+from local_models.llama import CacheFull, Logits, Slot
+from local_models.running import Counters, Decoder, Running, slots_of
 from local_models.waiting import FairQueue
 from local_models.work import Branch, Cancelled, Fork, Job, Late, Pass, Plan, Prefix, Ticket, Want
 
-__all__ = ["Batcher", "Decoder"]
+__all__ = ["Batcher"]
 
 T = TypeVar("T")
-
-
-class Decoder(Protocol):
-    """What a batcher needs of a context; tests hand in a counting one."""
-
-    weights: Weights
-    cells: int
-    sequences: int
-    width: int
-
-    def decode(self, slots: list[Slot]) -> list[Logits | None]: ...
-    def copy(self, source: int, target: int, length: int) -> None: ...
-    def cut(self, sequence: int, start: int = 0) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class _Running:
-    """A plan in progress: what it waits for and what it has got so far."""
-
-    plan: Plan[Any]
-    job: Job[Any] | None  # None: the build of a prefix
-    prefix: Prefix | None = None
-    owned: set[int] = field(default_factory=set)
-    passes: list[Pass] = field(default_factory=list)
-    done: int = 0  # tokens of passes[0] already evaluated
-    rows: list[Logits] = field(default_factory=list)
-    waits_for: Prefix | None = None
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def left(self) -> int:
-        return sum(len(p.tokens) for p in self.passes) - self.done
-
-
-@dataclass(slots=True)
-class Counters:
-    """What happened so far, for /metrics."""
-
-    requests: int = 0
-    failed: int = 0
-    refused: int = 0
-    cancelled: int = 0
-    late: int = 0
-    passes: int = 0
-    tokens_evaluated: int = 0
-    tokens_from_cache: int = 0
-    tokens_generated: int = 0
-    engine_seconds: float = 0.0  # of all requests; those of shared passes count for each
 
 
 class Batcher:
@@ -100,7 +52,7 @@ class Batcher:
         self._free = list(range(context.sequences - 1, -1, -1))
         self._prefixes: OrderedDict[Prefix, int] = OrderedDict()
         self._building: set[Prefix] = set()
-        self._running: list[_Running] = []
+        self._running: list[Running] = []
         self._reserved = 0
         self._closed = False
         self._seconds_each = 0.1  # moving average of one request's time in the engine
@@ -203,7 +155,7 @@ class Batcher:
         self._owner(branch.sequence).owned.discard(branch.sequence)
         self._give_back(branch.sequence)
 
-    def _owner(self, sequence: int) -> _Running:
+    def _owner(self, sequence: int) -> Running:
         return next(running for running in self._running if sequence in running.owned)
 
     def _give_back(self, sequence: int) -> None:
@@ -266,11 +218,11 @@ class Batcher:
                 self._queue.take()
             self._reserved += job.cells
             job.ticket.timing.queue_ms = (time.monotonic() - job.queued_at) * 1000
-            running = _Running(job.plan(self), job)
+            running = Running(job.plan(self), job)
             self._running.append(running)
             self._advance(running, None)
 
-    def _pack(self) -> list[tuple[_Running, list[Slot]]]:
+    def _pack(self) -> list[tuple[Running, list[Slot]]]:
         """Short passes first, so that an answer being written never waits for a long prompt; but the oldest long one
         always gets a quarter of the width."""
         ready = [running for running in self._running if running.passes]
@@ -280,18 +232,18 @@ class Batcher:
         oldest = ready[0]
         order = sorted(ready, key=lambda running: running.left)
         kept_back = min(oldest.left, width // 4)
-        chosen: list[tuple[_Running, list[Slot]]] = []
+        chosen: list[tuple[Running, list[Slot]]] = []
         for running in order:
             room = width if running is oldest else width - kept_back
             used = sum(len(slots) for _, slots in chosen)
             take = min(running.left, room - used)
             if take > 0:
-                chosen.append((running, _slots(running, take)))
+                chosen.append((running, slots_of(running, take)))
                 if running is oldest:
                     kept_back = 0
         return chosen
 
-    def _deliver(self, running: _Running, slots: list[Slot], rows: list[Logits | None]) -> None:
+    def _deliver(self, running: Running, slots: list[Slot], rows: list[Logits | None]) -> None:
         running.rows += [row for row in rows if row is not None]
         running.done += len(slots)
         if running.job:
@@ -302,7 +254,7 @@ class Batcher:
             rows_got, running.rows = running.rows, []
             self._advance(running, rows_got)
 
-    def _advance(self, running: _Running, reply: Any) -> None:
+    def _advance(self, running: Running, reply: Any) -> None:
         """Run a plan until it needs the engine again or is over."""
         while True:
             try:
@@ -329,7 +281,7 @@ class Batcher:
                 return
             reply = []
 
-    def _end(self, running: _Running, *, value: Any = None, problem: ModelError | None = None) -> None:
+    def _end(self, running: Running, *, value: Any = None, problem: ModelError | None = None) -> None:
         if running in self._running:
             self._running.remove(running)
         running.plan.close()
@@ -364,13 +316,13 @@ class Batcher:
 
     # --- prefixes (engine thread)
 
-    def _fork(self, running: _Running, prefix: Prefix | None) -> Branch | None:
+    def _fork(self, running: Running, prefix: Prefix | None) -> Branch | None:
         """A branch that starts with the prefix, or None after parking the plan until the prefix is built."""
         if prefix is not None and prefix not in self._prefixes:
             running.waits_for = prefix
             if prefix not in self._building:
                 self._building.add(prefix)
-                build = _Running(_build(prefix), None, prefix=prefix)
+                build = Running(_build(prefix), None, prefix=prefix)
                 self._running.insert(0, build)
                 self._advance(build, None)
             return None
@@ -386,7 +338,7 @@ class Batcher:
             running.job.ticket.timing.cached_tokens += prefix.length
         return Branch(sequence, prefix.length)
 
-    def _built(self, build: _Running, problem: ModelError | None) -> None:
+    def _built(self, build: Running, problem: ModelError | None) -> None:
         prefix = build.prefix
         assert prefix is not None
         self._building.discard(prefix)
@@ -425,19 +377,6 @@ class Batcher:
 def _build(prefix: Prefix) -> Plan[None]:
     branch: Branch = yield Fork(prefix.parent)
     yield [Pass(branch.sequence, branch.length, list(prefix.tokens))]
-
-
-def _slots(running: _Running, take: int) -> list[Slot]:
-    slots: list[Slot] = []
-    skip = running.done
-    for item in running.passes:
-        for index in range(skip, len(item.tokens)):
-            if len(slots) == take:
-                return slots
-            wanted = item.every or index == len(item.tokens) - 1
-            slots.append(Slot(item.tokens[index], item.position + index, item.sequence, wanted))
-        skip = 0
-    return slots
 
 
 def _fail(job: Job[Any], problem: ModelError) -> None:

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TypeVar
 
-from local_models.batching import Batcher, Counters, Decoder
+from local_models.batching import Batcher
 from local_models.errors import ModelError
 from local_models.llama import Weights
+from local_models.running import Counters, Decoder
 from local_models.work import Plan, Room, Ticket
 
 __all__ = ["Pair"]
