@@ -16,7 +16,6 @@ from tests.e2e.harness import CHROMIUM, CHROMIUM_ARGS, PROJECT, Console, running
 from tests.e2e.journey import DRAWN, no_complaints
 from tests.ready import provisioned_folder
 
-
 STANDS_STILL_MS = 10_000
 
 
