@@ -50,6 +50,7 @@ class Engine(EngineThread):
     Args:
         weights: the GGUF file in use. adapter: a LoRA for the tasks, unless it is merged into the weights already.
         chat_weights: base weights for chat where `weights` are merged ones; loaded at the first chat.
+        warm: classify one word first, so that the first request finds its prefix evaluated.
 
     Raises:
         NotInstalled, BadWeights, EngineFailed: see errors.

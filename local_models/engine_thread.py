@@ -53,12 +53,7 @@ class EngineSettings:
 class EngineThread:
     """Weights, contexts and batchers of one model, and the thread they live on.
 
-    Args:
-        weights: the GGUF file in use. adapter: a LoRA for the tasks, unless it is merged into the weights already.
-        chat_weights: base weights for chat where `weights` are merged ones; loaded at the first chat.
-
-    Raises:
-        NotInstalled, BadWeights, EngineFailed: see errors.
+    Args and errors: those of `Engine`, which adds the tasks.
     """
 
     def __init__(

@@ -3,7 +3,8 @@
 Every prompt is distinct, about 1 KB, with two pieces of personal data; receipts are fsynced. Rows: raw httpx to the
 mock; the gateway with rules only; with the name tagger; with rules and local classification, where the request's model
 is `lancelot` and the router decides (in the other rows the caller names the fast lane), beside the engine's own time
-in these calls (mean). `--page` keeps the Receipts page open in Chromium meanwhile.
+in these calls (mean); the other rows also with calls as far apart as those.
+`--page` keeps the Receipts page open in Chromium meanwhile.
 `--peer URL KEY MODEL` measures any other OpenAI-compatible proxy the same way.
 """
 
@@ -132,10 +133,18 @@ async def load(
 
 
 def measure(
-    url: str, key: str, model: str, *, alone: int, many: int, engine: Callable[[], float] | None = None
+    url: str,
+    key: str,
+    model: str,
+    *,
+    alone: int,
+    many: int,
+    far_apart: int = 0,
+    engine: Callable[[], float] | None = None,
 ) -> dict[str, dict[str, float]]:
     """One caller, then eight; a few calls first to warm up. In a thread: an open page has this one's event loop.
 
+    far_apart: so many calls of one caller with a pause of `PACE_S` before each.
     engine: seconds the local engine has worked; tells what of the single caller's calls was its own.
     """
     with ThreadPoolExecutor(1) as thread:
@@ -148,8 +157,8 @@ def measure(
         table = {"1 caller": found(alone, 1, 2_000_000)}
         if engine:
             table["engine"] = {"ms": (engine() - before) / alone * 1000}
-        else:
-            table["far apart"] = found(PACED_CALLS, 1, 4_000_000, PACE_S)
+        if far_apart:
+            table["far apart"] = found(far_apart, 1, 4_000_000, PACE_S)
         return table | {"8 callers": found(many, 8, 3_000_000)}
 
 
@@ -187,7 +196,7 @@ def run(*, alone: int = 200, many: int = 600, page: bool = False, peer: list[str
     with tempfile.TemporaryDirectory() as kept, upstream() as mock:
         folder = Path(kept) / "data"
         provision(folder, mock)
-        table["raw httpx"] = measure(mock, "none", "mock", alone=alone, many=many)
+        table["raw httpx"] = measure(mock, "none", "mock", alone=alone, many=many, far_apart=PACED_CALLS)
         for number, (row, changes) in enumerate(ROWS.items()):
             config = configuration(Path(kept) / f"config{number}", changes)
             env = {"LANCELOT_UPKEEP": "off", "LANCELOT_CONFIG_DIR": str(config)}
@@ -202,6 +211,7 @@ def run(*, alone: int = 200, many: int = 600, page: bool = False, peer: list[str
                         model,
                         alone=calls[0],
                         many=calls[1],
+                        far_apart=0 if local else PACED_CALLS,
                         engine=partial(engine_seconds, folder) if local else None,
                     )
                 if local:
@@ -226,12 +236,12 @@ def main() -> None:
     for row, found in table.items():
         one, eight = found["1 caller"], found["8 callers"]
         alone = f"p50 {one['p50_ms']:>7.2f} ms   p99 {one['p99_ms']:>7.2f} ms"
-        engine = found.get("engine")
-        if engine:
+        told = ""
+        if engine := found.get("engine"):
             means = f"mean {one['mean_ms']:.2f} ms, engine's mean {engine['ms']:.2f} ms"
             told = f"   {means}; {engine['classified']:.0%} classified"
-        else:
-            told = f"   a call every {PACE_S} s: mean {found['far apart']['mean_ms']:.2f} ms"
+        if paced := found.get("far apart"):
+            told = f"   a call every {PACE_S} s: mean {paced['mean_ms']:.2f} ms"
         print(f"{row:<36} {alone}   8 callers {eight['per_s']:>7.1f}/s{told}")
 
 
