@@ -25,6 +25,13 @@ FOLLOW_UP = 2.2  # steps on the logit
 HIGH_RISK = 1.8
 EXAM_CHOICES = 3  # so many lettered choices make a text an exam question, whose subject is not advice
 TASK_CONFIDENCE = 0.35  # below it a task type has no name
+# What asks for a program says so. The questions learnt from ask for one whenever they begin with "Write a", so without
+# one of these words it is other writing.
+_PROGRAMS = """
+algorithm api bash c code coding cpp css function functions golang html java javascript json kotlin perl php program
+programs python regex regexp ruby rust script scripts shell snippet sql swift typescript yaml
+"""
+PROGRAMMING = frozenset(_PROGRAMS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ def score(
     if _GREETING.match(features.text) and follow_up is None:
         return Score(0.02, True, "greeting", 1.0, round(hard, 3), False, ("kind of task: greeting",))
     found = (learned or scorer()).score(features.text, signals)
-    task, confidence = _task(found, classification, policy)
+    task, confidence = _task(found, features, classification, policy)
     if signals and found.wrong is not None and found.escalate is not None:
         reasons = [
             f"kind of task: {task}",
@@ -123,10 +130,13 @@ def _learnt_words(found: Learned) -> str:
     return f"on similar questions {words} ({evidence} evidence)"
 
 
-def _task(found: Learned, classification: Mapping[str, Any] | None, policy: RoutingPolicy) -> tuple[str, float]:
+def _task(
+    found: Learned, features: Features, classification: Mapping[str, Any] | None, policy: RoutingPolicy
+) -> tuple[str, float]:
     """The task type: as learnt, else the local model's label under its own name, else unknown."""
     if found.known and found.confidence >= TASK_CONFIDENCE:
-        return found.task, found.confidence
+        programs = features.code or not PROGRAMMING.isdisjoint(features.words)
+        return "writing.free" if found.task == "code.write" and not programs else found.task, found.confidence
     told = classification or {}
     confidence = float(told.get("confidence") or 0.0)
     if "label" in told and not told.get("below_bar") and confidence >= policy.thresholds.classify_confidence:

@@ -192,3 +192,18 @@ async def test_a_slow_classifier_is_left_alone_for_a_while() -> None:
     assert len(slow.classified) == 2
     clock.now = 11
     assert (await classify(FakeBrain(), "x", 2000, patience))["label"] == "chat"
+
+
+@pytest.mark.parametrize(
+    ("text", "task"),
+    [
+        ("Write to anna@example.com that the meeting on Friday moves to 3 pm.", "writing.free"),
+        ("Write one sentence thanking Anna for her help.", "writing.free"),
+        ("Write a short poem about autumn.", "writing.free"),
+        ("Write a letter to my landlord about the heating.", "writing.free"),
+        ("Write a Python function that reverses a list.", "code.write"),
+        ("Write a function to find the largest number in a list.", "code.write"),
+    ],
+)
+def test_only_what_speaks_of_programs_is_a_request_for_one(text: str, task: str) -> None:
+    assert score(Features.of(parse_chat(chat(text)))).task == task
